@@ -1,0 +1,57 @@
+"""The nouns that every room shares: plain frozen data, no logic, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Split(StrEnum):
+    """The three parts of a data set; `TEST` is read only to report."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+class Interpolation(StrEnum):
+    """How pixels are made when an image is resized."""
+
+    NEAREST = "nearest"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How an RGB uint8 image becomes a network's input; it travels with the weights.
+
+    The shorter side is resized to `resize_pixels` (None: the image is taken as it is), the centre
+    `crop_pixels` square is cut out (None: no crop), values are divided by 255, then `mean` is
+    subtracted and the result divided by `std` (both per channel, in [0, 1] units). `mean_image`,
+    if given, is subtracted in place of `mean`: C*H*W numbers in [0, 1] units, channel first, the
+    per-pixel mean of AlexNet and ResNet.
+    """
+
+    resize_pixels: int | None
+    crop_pixels: int | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: Interpolation = Interpolation.BILINEAR
+    mean_image: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The class names of a data set, in the order of the network's outputs."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of one image: class names and probabilities, most likely first."""
+
+    path: str
+    names: tuple[str, ...]
+    probabilities: tuple[float, ...]
