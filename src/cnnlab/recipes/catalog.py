@@ -1,0 +1,29 @@
+"""Every recipe by name, written out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cnnlab.errors import unknown_name
+from cnnlab.recipes import fast, recipe, resnet2015
+from cnnlab.recipes.recipe import Recipe
+
+RECIPES: dict[str, Recipe] = {
+    "fast/cifar10": fast.CIFAR10,
+    "resnet2015/cifar10": resnet2015.CIFAR10,
+    "resnet2015/cifar10-110": resnet2015.CIFAR10_110,
+}
+
+
+def get_recipe(name: str) -> Recipe:
+    """The recipe called `name`, or the one in the JSON file `name` when it ends in `.json`.
+
+    Raises:
+        UnknownNameError: there is none; the message offers the nearest names.
+        UsageError: the file does not hold a recipe.
+    """
+    if name.endswith(".json"):
+        return recipe.read(Path(name))
+    if name not in RECIPES:
+        raise unknown_name("recipe", name, RECIPES)
+    return RECIPES[name]
