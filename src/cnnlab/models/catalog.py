@@ -16,13 +16,22 @@ RESNET = "He et al. 2015, arXiv:1512.03385"
 
 @dataclass(frozen=True)
 class Entry:
-    """One network of the catalogue: how to build it, where it is from, and the side of its images."""
+    """One network of the catalogue: how to build it, where it is from, and the side of its images.
+
+    `sizes` is for inputs that are not square images: (L,) of a signal, (T, H, W) of a clip.
+    """
 
     build: Callable[..., Network]
     year: int
     paper: str
     pixels: int
     in_channels: int = 3
+    sizes: tuple[int, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One canonical input, such as (3, 224, 224)."""
+        return (self.in_channels, *(self.sizes or (self.pixels, self.pixels)))
 
 
 MODELS: dict[str, Entry] = {
@@ -46,6 +55,17 @@ def list_models(pattern: str = "*") -> list[str]:
     return fnmatch.filter(MODELS, pattern)
 
 
+def require_model(name: str) -> Entry:
+    """The catalogue's entry for `name`.
+
+    Raises:
+        UnknownNameError: there is no such network; the message offers the nearest names.
+    """
+    if name not in MODELS:
+        raise unknown_name("model", name, MODELS)
+    return MODELS[name]
+
+
 def create_model(name: str, **options: object) -> Network:
     """A new, randomly initialised network.
 
@@ -57,9 +77,7 @@ def create_model(name: str, **options: object) -> Network:
         UnknownNameError: there is no such network; the message offers the nearest names.
         UsageError: the network has no such option.
     """
-    if name not in MODELS:
-        raise unknown_name("model", name, MODELS)
-    build = MODELS[name].build
+    build = require_model(name).build
     known = inspect.signature(build).parameters
     for option in options:
         if option not in known:

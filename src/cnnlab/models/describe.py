@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from cnnlab.models.catalog import MODELS, create_model
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,38 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def cost(network: nn.Module, in_channels: int, pixels: int) -> Cost:
-    """Parameters, and MACs of convolutions and linear layers for one (in_channels, pixels, pixels) image.
+def cost(network: nn.Module, in_channels: int, pixels: int | tuple[int, ...]) -> Cost:
+    """Parameters, and MACs of convolutions and linear layers for one image.
+
+    `pixels` is the side of a square image, or all its sizes: (L,) of a signal, (T, H, W) of a clip.
 
     Nothing is computed: the network is copied to torch's meta device. What papers call FLOPs are MACs.
     """
-    with torch.device("meta"):
-        image = torch.empty(1, in_channels, pixels, pixels)
-
+    sizes = (pixels, pixels) if isinstance(pixels, int) else pixels
+    image = torch.empty(1, in_channels, *sizes, device="meta")
     skeleton = copy.deepcopy(network).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         skeleton(image)
     return Cost(count_parameters(network), counter.get_total_flops() // 2)
+
+
+def describe_model(name: str) -> dict[str, Any]:
+    """One network of the catalogue: name, year, paper, input, parameters, macs and weights, as plain values.
+
+    Raises:
+        UnknownNameError: there is no such network.
+    """
+    with torch.device("meta"):  # shapes only: nothing is allocated or drawn
+        network = create_model(name)
+    entry = MODELS[name]
+    channels, *sizes = entry.shape
+    found = cost(network, channels, tuple(sizes))
+    return {
+        "name": name,
+        "year": entry.year,
+        "paper": entry.paper,
+        "input": "x".join(map(str, entry.shape)),
+        "parameters": found.parameters,
+        "macs": found.macs,
+        "weights": [],
+    }

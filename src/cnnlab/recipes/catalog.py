@@ -10,6 +10,7 @@ from cnnlab.recipes.recipe import Recipe
 
 RECIPES: dict[str, Recipe] = {
     "fast/cifar10": fast.CIFAR10,
+    "fast/mnist": fast.MNIST,
     "resnet2015/cifar10": resnet2015.CIFAR10,
     "resnet2015/cifar10-110": resnet2015.CIFAR10_110,
 }
@@ -27,3 +28,8 @@ def get_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise unknown_name("recipe", name, RECIPES)
     return RECIPES[name]
+
+
+def default_recipe(data: str) -> Recipe:
+    """The recipe for a data set or folder when none is named: the fast one, without mirroring for digits."""
+    return fast.MNIST if data == "mnist" else fast.CIFAR10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cnnlab.recipes.recipe import AlternatingFlip, Muon, OneCycle, PadCrop, Recipe, Resolution, Sgd
 
 CIFAR10 = Recipe(
@@ -20,3 +22,5 @@ CIFAR10 = Recipe(
     label_smoothing=0.2,
     protocol="flip",
 )
+
+MNIST = replace(CIFAR10, name="fast/mnist", data="mnist", epochs=4, augment=(PadCrop(pixels=2),))

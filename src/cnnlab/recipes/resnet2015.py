@@ -20,7 +20,7 @@ DIFFERENCES = (
 
 CIFAR10 = Recipe(
     name="resnet2015/cifar10",
-    paper="He et al. 2015, Deep Residual Learning for Image Recognition (arXiv:1512.03385), section 4.2",
+    paper="He et al. 2015, arXiv:1512.03385, section 4.2",
     model="resnet20",
     data="cifar10",
     val_images=5_000,

@@ -1,0 +1,141 @@
+"""What people see: progress bars on a terminal, plain lines in a pipe, one JSON object when asked for."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from cnnlab.train.watch import Moment, Watch
+
+PLAIN_SECONDS = 10.0  # between two plain progress lines
+PIPE_WIDTH = 200  # columns of a table where no terminal sets them
+
+
+def console(*, json_output: bool) -> Console:
+    """Where text for people goes: standard output, or standard error beside JSON."""
+    made = Console(stderr=json_output, highlight=False, soft_wrap=True)
+    if not made.is_terminal:
+        made.width = PIPE_WIDTH
+    return made
+
+
+def print_json(values: object) -> None:
+    """Print `values` as the command's one JSON object."""
+    print(json.dumps(values, indent=1))
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as a percentage with two decimals."""
+    return f"{100 * share:.2f}%"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def table(*columns: str) -> Table:
+    """An empty table with these column titles."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column)
+    return made
+
+
+def describe(moment: Moment) -> str:
+    """A moment of a training in words."""
+    return (
+        f"epoch {moment.epoch + 1}  step {moment.step}  loss {moment.loss:.3f}  train {percent(moment.top1)}  "
+        f"{moment.pixels}px  {moment.images_per_second:.0f} images/s  {clock(moment.seconds_left)} left"
+    )
+
+
+class PlainWatch(Watch):
+    """A line every ten seconds and one a validation, for pipes and log files."""
+
+    def __init__(self, out: Console) -> None:
+        self.out = out
+        self._printed = 0.0
+
+        self._report = download_report(out)
+
+    def loading(self, done: int, total: int | None) -> None:
+        """Print how far the data is."""
+        self._report(done, total)
+
+    def started(self, title: str) -> None:
+        """Print the title."""
+        self.out.print(title)
+        self._printed = time.monotonic()
+
+    def stepped(self, moment: Moment) -> None:
+        """Print a line if ten seconds are over."""
+        if time.monotonic() - self._printed >= PLAIN_SECONDS:
+            self._printed = time.monotonic()
+            self.out.print(f"{100 * moment.share:5.1f}%  {describe(moment)}")
+
+    def validated(self, epoch: int, top1: float, loss: float) -> None:
+        """Print the validation's figures."""
+        self.out.print(f"epoch {epoch + 1}: validation {percent(top1)}, loss {loss:.3f}")
+
+    def said(self, message: str) -> None:
+        """Print the message."""
+        self.out.print(message, markup=False)
+
+
+class BarWatch(PlainWatch):
+    """A progress bar, with a line above it for each validation."""
+
+    def __init__(self, out: Console) -> None:
+        super().__init__(out)
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+
+    def started(self, title: str) -> None:
+        """Print the title and show the bar."""
+        self.out.print(title, markup=False)
+        self._bar = Progress(
+            BarColumn(bar_width=24), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"), console=self.out
+        )
+        self._task = self._bar.add_task("starting", total=1.0)
+        self._bar.start()
+
+    def stepped(self, moment: Moment) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=moment.share, description=describe(moment))
+
+    def ended(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def watch_for(out: Console) -> Watch:
+    """The looker-on that fits: a bar on a terminal, lines elsewhere."""
+    return BarWatch(out) if out.is_terminal else PlainWatch(out)
+
+
+def download_report(out: Console) -> Any:
+    """A progress callback for downloads and decoding: (done, total or None) -> a line now and then."""
+    state = {"printed": 0.0}
+
+    def report(done: int, total: int | None) -> None:
+        if time.monotonic() - state["printed"] < (0.2 if out.is_terminal else PLAIN_SECONDS) and done != total:
+            return
+        state["printed"] = time.monotonic()
+        share = f"{100 * done / total:.0f}%" if total else f"{done:,}"
+        end = "\r" if out.is_terminal and done != total else "\n"
+        print(f"  fetching: {share} of {total:,}" if total else f"  fetching: {share}", end=end, file=out.file, flush=True)
+
+    return report
+
+

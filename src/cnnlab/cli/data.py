@@ -1,0 +1,93 @@
+"""Get, measure and split data sets."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cnnlab.cli.parser import add_json
+
+ACTIONS = ("get", "stats", "split")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `cnnlab data` takes."""
+    parser.add_argument("action", choices=ACTIONS, metavar="ACTION", help="get: fetch and verify; stats: count and measure; split: write a manifest")
+    parser.add_argument("data", metavar="DATA", help="cifar10, mnist, fashion_mnist, synthetic, or a folder")
+    parser.add_argument("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set")
+    parser.add_argument("--pixels", type=int, default=64, metavar="N", help="stats of a folder: the side its images are brought to (default 64)")
+    parser.add_argument("--out", type=Path, metavar="CSV", help="split: the manifest to write (default: DATA/manifest.csv)")
+    parser.add_argument("--val", type=float, default=0.1, metavar="F", help="split: share held out to validate (default 0.1)")
+    parser.add_argument("--test", type=float, default=0.1, metavar="F", help="split: share held out to test (default 0.1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="split: of the choice (default 0)")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the action says."""
+    from cnnlab.cli.console import print_json
+
+    found = {"get": _get, "stats": _stats, "split": _split}[args.action](args)
+    if args.json:
+        print_json(found)
+    return 0
+
+
+def _load(args: argparse.Namespace) -> Any:
+    from cnnlab.cli.console import console, download_report
+    from cnnlab.data.sources import load
+
+    out = console(json_output=args.json)
+    parts = load(args.data, folder=args.data_folder, pixels=args.pixels, report=download_report(out))
+    for note in (*parts.notes, *(f"skipped {name}" for name in parts.skipped)):
+        out.print(note, markup=False)
+    return parts
+
+
+def _get(args: argparse.Namespace) -> dict[str, Any]:
+    from cnnlab.cli.console import console
+
+    parts = _load(args)
+    counts = {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test) if parts.test else 0}
+    console(json_output=args.json).print(
+        f"{parts.name}: {counts['train']:,} images to train on, {counts['val']:,} to validate, {counts['test']:,} to test; "
+        f"{len(parts.class_names)} classes; from {parts.source}; verified",
+        markup=False,
+    )
+    return {"data": parts.name, "source": parts.source, "sha256": parts.sha256, **counts}
+
+
+def _stats(args: argparse.Namespace) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from cnnlab.cli.console import console, table
+    from cnnlab.data.stats import stats
+
+    found = stats(_load(args))
+    out = console(json_output=args.json)
+    made = table("class", *found.counts)
+    for place, name in enumerate(found.class_names):
+        made.add_row(name, *(f"{counts[place]:,}" for counts in found.counts.values()))
+    out.print(made)
+    shape = " x ".join(map(str, found.image_shape))
+    out.print(f"images {shape}, {found.num_bytes / 1e6:,.1f} MB")
+    out.print(f"mean of channels {_numbers(found.mean)}, deviation {_numbers(found.std)} (train, 0 to 1)")
+    out.print(f"repeated images {found.num_repeats}, images in two splits {found.num_leaks}")
+    return asdict(found)
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.4f}" for value in values)
+
+
+def _split(args: argparse.Namespace) -> dict[str, Any]:
+    from cnnlab.cli.console import console
+    from cnnlab.data.folder import split_folder
+
+    folder = Path(args.data)
+    out = args.out or folder / "manifest.csv"
+    counts = split_folder(folder, out, val=args.val, test=args.test, seed=args.seed)
+    shown = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+    console(json_output=args.json).print(f"{out}: {shown}\nnext: cnnlab train {folder} --manifest {out}", markup=False)
+    return {"manifest": str(out), **counts}

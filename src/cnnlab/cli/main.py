@@ -1,0 +1,82 @@
+"""Which command was meant; nothing heavy is imported before that is known."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import cnnlab
+from cnnlab.cli.parser import Parser
+from cnnlab.errors import CnnlabError, unknown_name
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("train", "train a network: no arguments for CIFAR-10 with the fast recipe"),
+    "eval": ("evaluate", "test a trained network on a data set or a folder"),
+    "predict": ("predict", "say what is on photos"),
+    "data": ("data", "get, measure and split data sets"),
+    "models": ("models", "list the networks: year, paper, parameters, multiply-accumulates"),
+    "recipes": ("recipes", "list the recipes, or show one"),
+    "env": ("env", "versions, device and threads"),
+}
+
+EPILOG = """\
+start here:
+  cnnlab train                        CIFAR-10 on whatever device is there
+  cnnlab train photos/                your own photos: photos/train/<class>/*.jpg or photos/<class>/*.jpg
+  cnnlab train --recipe resnet2015/cifar10
+  cnnlab COMMAND --help               what a command takes
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code: 0 done, 1 our error, 2 usage, 3 bad data, 75 interrupted and resumable.
+    """
+    try:
+        return _dispatch(list(arguments))
+    except CnnlabError as error:
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("CNNLAB_TRACEBACK"):
+            traceback.print_exc()
+        _complain(f"{type(error).__name__}: {error} (a fault of cnnlab; CNNLAB_TRACEBACK=1 shows where)")
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"cnnlab {cnnlab.__version__}")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        raise unknown_name("command", name, COMMANDS)
+    module = importlib.import_module(f"cnnlab.cli.{COMMANDS[name][0]}")
+    parser = Parser(prog=f"cnnlab {name}", description=module.__doc__)
+    module.add_arguments(parser)
+    code: int = module.run(parser.parse(rest))
+    return code
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "usage: cnnlab COMMAND …\n\n" + str(cnnlab.__doc__) + "\n\ncommands:\n" + "\n".join(lines) + "\n\n" + EPILOG
+
+
+def _complain(message: str) -> None:
+    print(f"cnnlab: {message}", file=sys.stderr)

@@ -1,0 +1,71 @@
+"""argparse with errors that suggest; the standard library's, because `--help` must come within 0.3 s."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cnnlab.errors import UsageError, nearest
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises `UsageError`, with the nearest flag where one is misspelt."""
+
+    def __init__(self, prog: str, description: str | None = None) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The parsed arguments.
+
+        Raises:
+            UsageError: something is missing, of the wrong type, or unknown.
+        """
+        known, unknown = self.parse_known_args(arguments)
+        if unknown:
+            raise UsageError(self._unknown(unknown[0]))
+        return known
+
+    def _unknown(self, argument: str) -> str:
+        if not argument.startswith("-"):
+            return f"{self.prog}: one argument too many: {argument!r}; see {self.prog} --help"
+        flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+        close = nearest(argument.partition("=")[0], flags, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        return f"{self.prog}: no option {argument}; {hint}known: {' '.join(flags)}"
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UsageError` in place of argparse's own way out."""
+        raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`, which every command has."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on standard output")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add `--device` and `--threads`."""
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:1, …")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+
+
+def positive_int(text: str) -> int:
+    """An argument that must be a whole number above 0."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not above 0")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """An argument that must be a number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value} is not above 0")
+    return value

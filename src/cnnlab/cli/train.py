@@ -1,0 +1,121 @@
+"""Train a network and test it once; Ctrl-C saves, `--resume` goes on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cnnlab.cli.parser import add_device, add_json, positive_float, positive_int
+from cnnlab.errors import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `cnnlab train` takes."""
+    add = parser.add_argument
+    add("data", nargs="?", metavar="DATA", help="cifar10 (default), mnist, fashion_mnist, synthetic, or a folder")
+    add("--recipe", metavar="NAME", help="how to train, see: cnnlab recipes (default: fast/cifar10)")
+    add("--model", metavar="NAME", help="another network for the recipe, see: cnnlab models")
+    add("--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/…)")
+    add("--resume", nargs="?", const="last", metavar="WHICH", help="go on with --run: last (default), auto, or step-…")
+    add("--seed", type=int, default=0, metavar="N", help="of the initial weights, the order and the augmentation")
+    add("--runs", type=positive_int, default=1, metavar="N", help="train N seeds; mean, spread and 95%% interval")
+    add("--minutes", type=positive_float, metavar="M", help="time to spend, training and test; the schedule stretches")
+    add("--epochs", type=positive_float, metavar="N", help="length in epochs; the schedule stretches")
+    add("--batch-size", type=positive_int, metavar="N", help="images a step")
+    add("--lr", type=positive_float, metavar="F", help="the optimizer's learning rate")
+    add("--set", action="append", default=[], metavar="A.B=V", dest="settings", help="set any field of the recipe")
+    add("--final", action="store_true", help="train on all but the test part, once all choices are made")
+    add("--data-folder", metavar="DIR", help="your own copy of a published data set")
+    add("--manifest", metavar="CSV", help="which images of the folder to use, by: cnnlab data split")
+    add("--compile", action="store_true", help="use torch.compile (needs a C++ compiler; pays on long GPU runs)")
+    add_device(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train as the arguments say."""
+    from cnnlab.cli.console import console, print_json, watch_for
+    from cnnlab.train.run import Settings, resume_run, train_run, train_seeds
+
+    out = console(json_output=args.json)
+    watch = watch_for(out)
+    set_threads(args.threads)
+    if args.resume is not None:
+        result = resume_run(_folder_to_resume(args), args.resume, watch=watch).result
+    else:
+        settings = Settings(
+            data=args.data or "cifar10",
+            data_folder=args.data_folder,
+            manifest=args.manifest,
+            seed=args.seed,
+            device=args.device,
+            minutes=args.minutes,
+            final=args.final,
+            compiled=args.compile,
+        )
+        recipe = _recipe(args, settings.data)
+        if args.runs > 1:
+            result = train_seeds(recipe, settings, args.runs, args.run, watch=watch)
+        else:
+            result = train_run(recipe, settings, args.run, watch=watch).result
+    print_json(result) if args.json else _tell(out, result)
+    return 0
+
+
+def set_threads(threads: int | None) -> None:
+    """Use this many CPU threads; None leaves torch its choice."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _folder_to_resume(args: argparse.Namespace) -> Path:
+    if args.run is None:
+        raise UsageError("--resume needs the run to go on with: --run FOLDER")
+    fixed = [f"--{name.replace('_', '-')}" for name in ("recipe", "model", "epochs", "lr", "settings") if getattr(args, name)]
+    if fixed:
+        raise UsageError(f"--resume takes the run's own recipe; {', '.join(fixed)} cannot change it now")
+    folder: Path = args.run
+    return folder
+
+
+def _recipe(args: argparse.Namespace, data: str) -> Any:
+    from cnnlab.recipes.catalog import default_recipe, get_recipe
+    from cnnlab.recipes.recipe import with_settings
+
+    chosen = [f"model={args.model}"] if args.model else []
+    chosen += [f"epochs={args.epochs}"] if args.epochs else []
+    chosen += [f"batch_size={args.batch_size}"] if args.batch_size else []
+    chosen += [f"optimizer.lr={args.lr}"] if args.lr else []
+    recipe = get_recipe(args.recipe) if args.recipe else default_recipe(data)
+    return with_settings(recipe, [*chosen, *args.settings])
+
+
+def _tell(out: Any, result: dict[str, Any]) -> None:
+    from cnnlab.cli.console import clock, percent
+
+    if "test" in result:
+        out.print(f"[bold]test accuracy {percent(result['test'].get('mean', result['test']['top1']))}[/bold]", _how_sure(result))
+    if "val" in result:
+        out.print(f"validation accuracy {percent(result['val']['top1'])} ({result['val']['images']:,} images)")
+    out.print(
+        f"{result['epochs']:.1f} epochs, {result['steps']:,} steps in {clock(result['train_seconds'])}; "
+        f"{result['images_per_second']:.0f} images/s"
+    )
+    folder = result["runs"][0]["run"] if "runs" in result else result["run"]
+    out.print(f"run folder {result['run']} (curves.png, metrics.csv, TensorBoard)")
+    out.print(f"next:\n  cnnlab predict {folder} photo.jpg\n  cnnlab eval {folder} --protocol center\n  tensorboard --logdir {result['run']}")
+
+
+def _how_sure(result: dict[str, Any]) -> str:
+    from cnnlab.cli.console import percent
+
+    low, high = (percent(each) for each in result["test"]["interval95"])
+    if "mean" in result["test"]:
+        each = ", ".join(percent(run["test"]["top1"]) for run in result["runs"])
+        return f"mean of {len(result['runs'])} seeds, deviation {percent(result['test']['std'])}, 95% interval {low} to {high} ({each})"
+    return f"95% interval {low} to {high}, {result['test']['images']:,} images, protocol {result['test']['protocol']}"
+
+

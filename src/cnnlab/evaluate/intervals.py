@@ -1,0 +1,45 @@
+"""How sure a figure is: 95% intervals over images and over seeds."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Z95 = 1.959963984540054  # two-sided 95% point of the normal distribution
+
+# Two-sided 95% points of Student's t for 1, 2, … degrees of freedom.
+T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+       2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)  # fmt: skip
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """The 95% interval of a share of which `successes` of `trials` were seen (Wilson 1927), in [0, 1]."""
+    if trials == 0:
+        return (0.0, 1.0)
+    share, z2 = successes / trials, Z95**2
+    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = Z95 * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
+    return (max(0.0, centre - half), min(1.0, centre + half))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Several runs of one thing: mean, standard deviation (n - 1), and the mean's 95% interval."""
+
+    mean: float
+    std: float
+    interval95: tuple[float, float] | None
+    count: int
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean, deviation and 95% interval of the mean by Student's t; one value has no deviation or interval."""
+    mean, count = statistics.fmean(values), len(values)
+    if count < 2:
+        return Spread(mean, 0.0, None, count)
+    std = statistics.stdev(values)
+    point = T95[count - 2] if count - 2 < len(T95) else Z95
+    half = point * std / math.sqrt(count)
+    return Spread(mean, std, (mean - half, mean + half), count)

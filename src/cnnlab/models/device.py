@@ -1,0 +1,43 @@
+"""Where a network runs: the device, and how its memory is kept."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+
+import torch
+
+from cnnlab.errors import UsageError
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3), malloc.h
+_KEEP_BYTES = 2**30
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """The torch device called `name`; `auto` takes a GPU if there is one.
+
+    Raises:
+        UsageError: torch does not know the name, or this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"no device {name!r} here ({reason}); try auto, cpu or cuda") from None
+    return device
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory for the next step instead of returning it to the system.
+
+    Each training step frees and asks for the same large blocks; by default every one is mapped and
+    cleared anew. Costs nothing on other systems, where this does nothing.
+    """
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)

@@ -1,0 +1,195 @@
+"""The run folder: what was asked, where it ran, what happened at each step, and how it ended.
+
+`recipe.json` and `environment.json` say how the run began, `metrics.jsonl` holds a line a record (and
+`metrics.csv` the same as a table), `events.out.tfevents…` is for TensorBoard, `result.json` the outcome.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+import cnnlab
+from cnnlab.errors import UsageError
+
+METRICS = "metrics.jsonl"
+LOCK = "lock"
+TIMING = ("seconds", "images_per_second")  # what differs between two runs of the same seed
+
+
+class RunFolder:
+    """A run's folder, locked against other processes for as long as this is open."""
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        self.path = path
+        if not resume and path.exists() and any(each.name != LOCK for each in path.iterdir()):
+            raise UsageError(
+                f"the run folder {path} is already in use by an earlier run; go on with it: --resume --run {path}, "
+                "or choose another folder: --run NAME"
+            )
+        if resume and not (path / "recipe.json").is_file():
+            raise UsageError(f"nothing to resume in {path}: it has no recipe.json; start it without --resume")
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock = _acquire(path / LOCK)
+        self._tensorboard: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write the CSV, flush TensorBoard's file and let go of the lock; a folder nothing was written to goes."""
+        self.write_csv()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+        if [each.name for each in self.path.iterdir()] == [LOCK]:
+            shutil.rmtree(self.path)
+        self._lock.close()
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the run's checkpoints are."""
+        return self.path / "checkpoints"
+
+    def write_json(self, name: str, values: object) -> None:
+        """Write `values` as the JSON file `name`, aside first and then renamed."""
+        aside = self.path / f"{name}.incomplete"
+        aside.write_text(json.dumps(values, indent=1), encoding="utf-8")
+        aside.replace(self.path / name)
+
+    def read_json(self, name: str) -> Any:
+        """The values in the JSON file `name`."""
+        return json.loads((self.path / name).read_text(encoding="utf-8"))
+
+    def log(self, values: Mapping[str, float | int | str]) -> None:
+        """Append one record, which has at least `step` and `split`, to the metrics."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+        self._log_tensorboard(values)
+
+    def records(self) -> list[dict[str, Any]]:
+        """All records so far, oldest first; a last line cut short by a crash is left out."""
+        return read_records(self.path)
+
+    def drop_records_after(self, step: int) -> None:
+        """Forget the records of steps that a resumed run will take again."""
+        kept = [json.dumps(each) + "\n" for each in self.records() if each["step"] <= step]
+        aside = self.path / f"{METRICS}.incomplete"
+        aside.write_text("".join(kept), encoding="utf-8")
+        aside.replace(self.path / METRICS)
+
+    def write_csv(self) -> None:
+        """Write the records as `metrics.csv`, a column for each value that any record has."""
+        records = self.records()
+        if not records:
+            return
+        columns = list(dict.fromkeys(key for record in records for key in record))
+        table = io.StringIO()
+        writer = csv.DictWriter(table, columns)
+        writer.writeheader()
+        writer.writerows(records)
+        (self.path / "metrics.csv").write_text(table.getvalue(), encoding="utf-8")
+
+    def _log_tensorboard(self, values: Mapping[str, float | int | str]) -> None:
+        if self._tensorboard is None:
+            from torch.utils.tensorboard import SummaryWriter  # 1 s to import: only where something is trained
+
+            self._tensorboard = SummaryWriter(str(self.path), purge_step=int(values["step"]))  # type: ignore[no-untyped-call]
+        for key, value in values.items():
+            if key not in ("step", "split", "epoch") and not isinstance(value, str):
+                self._tensorboard.add_scalar(f"{values['split']}/{key}", value, int(values["step"]))
+
+
+def read_records(folder: Path) -> list[dict[str, Any]]:
+    """The records in a run folder's `metrics.jsonl`; a last line cut short by a crash is left out."""
+    path = folder / METRICS
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return found
+
+
+def _acquire(path: Path) -> io.TextIOWrapper:
+    file = path.open("a+", encoding="utf-8")
+    try:
+        import fcntl  # POSIX; elsewhere two runs are kept apart only by the folder's contents
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        pass
+    except OSError:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        raise UsageError(f"the run folder {path.parent} is in use by {holder}; wait, or choose another --run") from None
+    file.seek(0)
+    file.truncate()
+    file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    file.flush()
+    return file
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions, machine, device, threads and time: what a figure needs beside it to be believed."""
+    return {
+        "time": datetime.now(UTC).isoformat(),
+        "cnnlab": cnnlab.__version__,
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "safetensors", "pillow")},
+        "platform": platform.platform(),
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "command": sys.argv,
+        "git": _git_commit(),
+    }
+
+
+def processor_name() -> str:
+    """The CPU's name as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _git_commit() -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "log", "-1", "--format=%H", "--", Path(__file__).name],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
