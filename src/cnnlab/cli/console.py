@@ -102,7 +102,10 @@ class BarWatch(PlainWatch):
         """Print the title and show the bar."""
         self.out.print(title, markup=False)
         self._bar = Progress(
-            BarColumn(bar_width=24), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"), console=self.out
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:3.0f}%"),
+            TextColumn("{task.description}"),
+            console=self.out,
         )
         self._task = self._bar.add_task("starting", total=1.0)
         self._bar.start()
@@ -134,8 +137,8 @@ def download_report(out: Console) -> Any:
         state["printed"] = time.monotonic()
         share = f"{100 * done / total:.0f}%" if total else f"{done:,}"
         end = "\r" if out.is_terminal and done != total else "\n"
-        print(f"  fetching: {share} of {total:,}" if total else f"  fetching: {share}", end=end, file=out.file, flush=True)
+        print(
+            f"  fetching: {share} of {total:,}" if total else f"  fetching: {share}", end=end, file=out.file, flush=True
+        )
 
     return report
-
-

@@ -13,13 +13,30 @@ ACTIONS = ("get", "stats", "split")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab data` takes."""
-    parser.add_argument("action", choices=ACTIONS, metavar="ACTION", help="get: fetch and verify; stats: count and measure; split: write a manifest")
+    parser.add_argument(
+        "action",
+        choices=ACTIONS,
+        metavar="ACTION",
+        help="get: fetch and verify; stats: count and measure; split: write a manifest",
+    )
     parser.add_argument("data", metavar="DATA", help="cifar10, mnist, fashion_mnist, synthetic, or a folder")
     parser.add_argument("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set")
-    parser.add_argument("--pixels", type=int, default=64, metavar="N", help="stats of a folder: the side its images are brought to (default 64)")
-    parser.add_argument("--out", type=Path, metavar="CSV", help="split: the manifest to write (default: DATA/manifest.csv)")
-    parser.add_argument("--val", type=float, default=0.1, metavar="F", help="split: share held out to validate (default 0.1)")
-    parser.add_argument("--test", type=float, default=0.1, metavar="F", help="split: share held out to test (default 0.1)")
+    parser.add_argument(
+        "--pixels",
+        type=int,
+        default=64,
+        metavar="N",
+        help="stats of a folder: the side its images are brought to (default 64)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="CSV", help="split: the manifest to write (default: DATA/manifest.csv)"
+    )
+    parser.add_argument(
+        "--val", type=float, default=0.1, metavar="F", help="split: share held out to validate (default 0.1)"
+    )
+    parser.add_argument(
+        "--test", type=float, default=0.1, metavar="F", help="split: share held out to test (default 0.1)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="split: of the choice (default 0)")
     add_json(parser)
 

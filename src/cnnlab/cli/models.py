@@ -30,7 +30,12 @@ def run(args: argparse.Namespace) -> int:
     made = table("name", "year", "input", "parameters", "MACs", "paper")
     for row in rows:
         made.add_row(
-            row["name"], str(row["year"]), row["input"], f"{row['parameters']:,}", f"{row['macs'] / 1e6:,.1f} M", row["paper"]
+            row["name"],
+            str(row["year"]),
+            row["input"],
+            f"{row['parameters']:,}",
+            f"{row['macs'] / 1e6:,.1f} M",
+            row["paper"],
         )
     console(json_output=False).print(made)
     return 0

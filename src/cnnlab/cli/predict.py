@@ -40,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"run": str(args.run), "predictions": found, "refused": refused})
     for each in [] if args.json else found:
-        guesses = ", ".join(f"{name} {percent(p)}" for name, p in zip(each["names"], each["probabilities"], strict=True))
+        guesses = ", ".join(
+            f"{name} {percent(p)}" for name, p in zip(each["names"], each["probabilities"], strict=True)
+        )
         out.print(f"{each['path']}: {guesses}", markup=False)
     for bad in [] if args.json else refused:
         out.print(f"refused: {bad['reason']}", markup=False)

@@ -74,7 +74,9 @@ def set_threads(threads: int | None) -> None:
 def _folder_to_resume(args: argparse.Namespace) -> Path:
     if args.run is None:
         raise UsageError("--resume needs the run to go on with: --run FOLDER")
-    fixed = [f"--{name.replace('_', '-')}" for name in ("recipe", "model", "epochs", "lr", "settings") if getattr(args, name)]
+    fixed = [
+        f"--{name.replace('_', '-')}" for name in ("recipe", "model", "epochs", "lr", "settings") if getattr(args, name)
+    ]
     if fixed:
         raise UsageError(f"--resume takes the run's own recipe; {', '.join(fixed)} cannot change it now")
     folder: Path = args.run
@@ -97,7 +99,10 @@ def _tell(out: Any, result: dict[str, Any]) -> None:
     from cnnlab.cli.console import clock, percent
 
     if "test" in result:
-        out.print(f"[bold]test accuracy {percent(result['test'].get('mean', result['test']['top1']))}[/bold]", _how_sure(result))
+        out.print(
+            f"[bold]test accuracy {percent(result['test'].get('mean', result['test']['top1']))}[/bold]",
+            _how_sure(result),
+        )
     if "val" in result:
         out.print(f"validation accuracy {percent(result['val']['top1'])} ({result['val']['images']:,} images)")
     out.print(
@@ -106,7 +111,9 @@ def _tell(out: Any, result: dict[str, Any]) -> None:
     )
     folder = result["runs"][0]["run"] if "runs" in result else result["run"]
     out.print(f"run folder {result['run']} (curves.png, metrics.csv, TensorBoard)")
-    out.print(f"next:\n  cnnlab predict {folder} photo.jpg\n  cnnlab eval {folder} --protocol center\n  tensorboard --logdir {result['run']}")
+    out.print(
+        f"next:\n  cnnlab predict {folder} photo.jpg\n  cnnlab eval {folder} --protocol center\n  tensorboard --logdir {result['run']}"
+    )
 
 
 def _how_sure(result: dict[str, Any]) -> str:
@@ -117,5 +124,3 @@ def _how_sure(result: dict[str, Any]) -> str:
         each = ", ".join(percent(run["test"]["top1"]) for run in result["runs"])
         return f"mean of {len(result['runs'])} seeds, deviation {percent(result['test']['std'])}, 95% interval {low} to {high} ({each})"
     return f"95% interval {low} to {high}, {result['test']['images']:,} images, protocol {result['test']['protocol']}"
-
-

@@ -29,7 +29,7 @@ from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_hits
 from cnnlab.evaluate.predict import predict_probabilities
 from cnnlab.evaluate.protocols import get_protocol
 from cnnlab.models.catalog import create_model
-from cnnlab.models.device import resolve_device
+from cnnlab.models.device import place_network, resolve_device
 from cnnlab.models.layers import Network
 from cnnlab.types import Labels, Prediction, Preprocess, Split
 
@@ -37,6 +37,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 TEST_READS = "test_reads.jsonl"
 BATCH = 500
+DEFAULT_PIXELS = 64  # the side of a folder's images where the network does not say
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,7 @@ def evaluate_on(
     """
     if split not in list(Split):
         raise unknown_name("split", split, list(Split))
-    pixels = classifier.config.preprocess.crop_pixels
-    parts = load_data(data, folder=folder, **({"pixels": pixels} if pixels else {}))
+    parts = load_data(data, folder=folder, pixels=classifier.config.preprocess.crop_pixels or DEFAULT_PIXELS)
     part: Part | None = getattr(parts, split)
     if part is None or len(part) == 0:
         raise DataError(f"{data} has no {split} part; it has {len(parts.train)} images to train on; try --split val")
@@ -216,7 +216,7 @@ def load(folder: str | Path, *, device: str = "auto") -> Classifier:
     network = create_model(config.architecture, num_classes=config.num_classes, in_channels=config.in_channels)
     network.load_state_dict(_read_weights(folder / WEIGHTS, config, network))
     place = resolve_device(device)
-    return Classifier(network.to(place, memory_format=torch.channels_last).eval(), config, place, folder)
+    return Classifier(place_network(network, place).eval(), config, place, folder)
 
 
 def _read_weights(path: Path, config: Config, network: Network) -> dict[str, Tensor]:

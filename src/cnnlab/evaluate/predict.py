@@ -13,12 +13,8 @@ from cnnlab.evaluate.protocols import Protocol
 @torch.inference_mode()
 def view_probabilities(network: nn.Module, images: Tensor, protocol: Protocol) -> Tensor:
     """Softmax probabilities (N, K) of a batch (N, C, H, W), averaged over the protocol's views."""
-    total = None
-    for view, weight in protocol.views:
-        probabilities = network(view(images)).float().softmax(dim=1) * weight
-        total = probabilities if total is None else total + probabilities
-    assert total is not None
-    return total
+    weighted = [weight * network(view(images)).float().softmax(dim=1) for view, weight in protocol.views]
+    return torch.stack(weighted).sum(dim=0)
 
 
 def predict_probabilities(

@@ -50,13 +50,12 @@ def describe_model(name: str) -> dict[str, Any]:
     with torch.device("meta"):  # shapes only: nothing is allocated or drawn
         network = create_model(name)
     entry = MODELS[name]
-    channels, *sizes = entry.shape
-    found = cost(network, channels, tuple(sizes))
+    found = cost(network, entry.in_channels, entry.sizes)
     return {
         "name": name,
         "year": entry.year,
         "paper": entry.paper,
-        "input": "x".join(map(str, entry.shape)),
+        "input": "x".join(map(str, (entry.in_channels, *entry.sizes))),
         "parameters": found.parameters,
         "macs": found.macs,
         "weights": [],

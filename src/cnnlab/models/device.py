@@ -5,10 +5,14 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from cnnlab.errors import UsageError
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3), malloc.h
 _KEEP_BYTES = 2**30
@@ -29,6 +33,11 @@ def resolve_device(name: str = "auto") -> torch.device:
         reason = str(error).splitlines()[0]
         raise UsageError(f"no device {name!r} here ({reason}); try auto, cpu or cuda") from None
     return device
+
+
+def place_network(network: NetworkT, device: torch.device) -> NetworkT:
+    """Put `network` on `device`, its filters in the channels_last layout that convolutions run fastest in."""
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def keep_freed_memory() -> None:

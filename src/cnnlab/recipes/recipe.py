@@ -235,9 +235,7 @@ class Recipe:
         ends = [resolution.until for resolution in self.resolutions]
         if ends != sorted(set(ends)):
             raise UsageError(f"recipe {self.name!r}: resolutions must end later and later; seen {ends}")
-        if isinstance(self.schedule, MultiStep) and list(self.schedule.at_steps) != sorted(
-            set(self.schedule.at_steps)
-        ):
+        if isinstance(self.schedule, MultiStep) and list(self.schedule.at_steps) != sorted(set(self.schedule.at_steps)):
             raise UsageError(f"recipe {self.name!r}: at_steps must rise; seen {self.schedule.at_steps}")
 
 

@@ -17,6 +17,7 @@ from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy
 from cnnlab.evaluate.predict import predict_probabilities
 from cnnlab.evaluate.protocols import PROTOCOLS
 from cnnlab.models.catalog import create_model
+from cnnlab.models.device import place_network
 from cnnlab.models.initialise import initialise
 from cnnlab.models.layers import Network
 from cnnlab.recipes.recipe import Recipe
@@ -95,7 +96,7 @@ class Training:
             device=device,
             augment=augment_with(recipe.augment, seed),
         )
-        self.network = build_network(recipe, parts, seed).to(device, memory_format=torch.channels_last)
+        self.network = place_network(build_network(recipe, parts, seed), device)
         self.average = averaged_copy(self.network) if recipe.average else None
         self.compiled = cast(nn.Module, torch.compile(self.network)) if compiled else self.network
         self.optimizers = build_optimizers(
@@ -126,7 +127,13 @@ class Training:
         pixels = pixels_at(self.recipe.resolutions, self.clock.share, self.full_pixels)
         images = batch.images if pixels == self.full_pixels else augment.downsample(batch.images, pixels)
         result = train_step(
-            self.compiled, images, batch.labels, self.optimizers, self.precision, self.scaler, self.recipe.label_smoothing
+            self.compiled,
+            images,
+            batch.labels,
+            self.optimizers,
+            self.precision,
+            self.scaler,
+            self.recipe.label_smoothing,
         )
         if not result.finite:
             self._stop_at_non_finite(result, batch, epoch, lr)
@@ -146,9 +153,7 @@ class Training:
         set_lr(self.optimizers, factor)
         return self.recipe.optimizer.lr * factor
 
-    def _account(
-        self, result: StepResult, images: int, seconds: float, epoch: int, lr: float, pixels: int
-    ) -> None:
+    def _account(self, result: StepResult, images: int, seconds: float, epoch: int, lr: float, pixels: int) -> None:
         progress, clock, window = self.progress, self.clock, self.progress.window
         window.add(result, images, seconds)
         progress.images_seen += images

@@ -31,14 +31,10 @@ def build_optimizers(
 
 
 def _muon(optimizer: Muon, filters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    return _with_base_lr(
-        ConvMuon(filters, optimizer.lr, optimizer.momentum, optimizer.newton_schulz_steps)
-    )
+    return _with_base_lr(ConvMuon(filters, optimizer.lr, optimizer.momentum, optimizer.newton_schulz_steps))
 
 
-def _elementwise(
-    optimizer: Sgd | AdamW, parameters: list[nn.Parameter], decay_all: bool
-) -> torch.optim.Optimizer:
+def _elementwise(optimizer: Sgd | AdamW, parameters: list[nn.Parameter], decay_all: bool) -> torch.optim.Optimizer:
     decayed = [parameter for parameter in parameters if decay_all or parameter.ndim > 1]
     spared = [parameter for parameter in parameters if not decay_all and parameter.ndim <= 1]
     groups: list[dict[str, Any]] = [
@@ -50,9 +46,7 @@ def _elementwise(
         betas = (optimizer.beta1, optimizer.beta2)
         return _with_base_lr(torch.optim.AdamW(groups, lr=optimizer.lr, betas=betas, fused=True))
     return _with_base_lr(
-        torch.optim.SGD(
-            groups, lr=optimizer.lr, momentum=optimizer.momentum, nesterov=optimizer.nesterov, fused=True
-        )
+        torch.optim.SGD(groups, lr=optimizer.lr, momentum=optimizer.momentum, nesterov=optimizer.nesterov, fused=True)
     )
 
 
@@ -76,9 +70,7 @@ class ConvMuon(torch.optim.Optimizer):
     rescaled to norm sqrt(out). Banks of one shape are orthogonalised together, in one batch.
     """
 
-    def __init__(
-        self, filters: list[nn.Parameter], lr: float, momentum: float, newton_schulz_steps: int
-    ) -> None:
+    def __init__(self, filters: list[nn.Parameter], lr: float, momentum: float, newton_schulz_steps: int) -> None:
         defaults = {"lr": lr, "momentum": momentum, "newton_schulz_steps": newton_schulz_steps}
         super().__init__(filters, defaults)
 
@@ -99,8 +91,8 @@ class ConvMuon(torch.optim.Optimizer):
         state = self.state[bank]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(gradient)
-        buffer = state["momentum_buffer"].mul_(momentum).add_(gradient)
-        return gradient + momentum * buffer
+        buffer: Tensor = state["momentum_buffer"].mul_(momentum).add_(gradient)
+        return gradient.add(buffer, alpha=momentum)
 
 
 def _by_shape(parameters: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
@@ -118,7 +110,7 @@ def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
     """
     a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.mT if tall else matrices
+    x: Tensor = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
         square = x @ x.mT

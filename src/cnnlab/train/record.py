@@ -113,7 +113,7 @@ class RunFolder:
         if self._tensorboard is None:
             from torch.utils.tensorboard import SummaryWriter  # 1 s to import: only where something is trained
 
-            self._tensorboard = SummaryWriter(str(self.path), purge_step=int(values["step"]))  # type: ignore[no-untyped-call]
+            self._tensorboard = SummaryWriter(str(self.path), purge_step=int(values["step"]))
         for key, value in values.items():
             if key not in ("step", "split", "epoch") and not isinstance(value, str):
                 self._tensorboard.add_scalar(f"{values['split']}/{key}", value, int(values["step"]))
@@ -159,7 +159,9 @@ def environment(device: torch.device) -> dict[str, Any]:
         "time": datetime.now(UTC).isoformat(),
         "cnnlab": cnnlab.__version__,
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "safetensors", "pillow")},
+        "packages": {
+            name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "safetensors", "pillow")
+        },
         "platform": platform.platform(),
         "processor": processor_name(),
         "cores": os.cpu_count(),

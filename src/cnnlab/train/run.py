@@ -242,5 +242,3 @@ def train_seeds(
             "interval95": list(over_seeds.interval95 or results[0]["test"]["interval95"]),
         }
     return summary
-
-

@@ -53,5 +53,3 @@ def plateau_drops(val_errors: Sequence[float], patience_epochs: int) -> int:
         if waited == patience_epochs:
             drops, waited = drops + 1, 0
     return drops
-
-
