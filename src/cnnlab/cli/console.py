@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Any
 
@@ -16,9 +17,19 @@ PLAIN_SECONDS = 10.0  # between two plain progress lines
 PIPE_WIDTH = 200  # columns of a table where no terminal sets them
 
 
+class _Console(Console):
+    """A console that leaves a reader who went away to `cli.main`."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error on, in place of rich's own exit with 1."""
+        self.quiet = True
+        raise BrokenPipeError
+
+
 def console(*, json_output: bool) -> Console:
-    """Where text for people goes: standard output, or standard error beside JSON."""
-    made = Console(stderr=json_output, highlight=False, soft_wrap=True)
+    """Where text for people goes: standard output, or standard error beside JSON; plain with NO_COLOR."""
+    plain = False if os.environ.get("NO_COLOR") else None
+    made = _Console(stderr=json_output, highlight=False, soft_wrap=True, force_terminal=plain)
     if not made.is_terminal:
         made.width = PIPE_WIDTH
     return made
@@ -72,7 +83,7 @@ class PlainWatch(Watch):
 
     def started(self, title: str) -> None:
         """Print the title."""
-        self.out.print(title)
+        self.out.print(title, markup=False)
         self._printed = time.monotonic()
 
     def stepped(self, moment: Moment) -> None:

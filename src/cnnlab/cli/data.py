@@ -68,8 +68,8 @@ def _get(args: argparse.Namespace) -> dict[str, Any]:
     parts = _load(args)
     counts = {"train": len(parts.train), "val": len(parts.val), "test": len(parts.test) if parts.test else 0}
     console(json_output=args.json).print(
-        f"{parts.name}: {counts['train']:,} images to train on, {counts['val']:,} to validate, {counts['test']:,} to test; "
-        f"{len(parts.class_names)} classes; from {parts.source}; verified",
+        f"{parts.name}: {counts['train']:,} images to train on, {counts['val']:,} to validate, "
+        f"{counts['test']:,} to test; {len(parts.class_names)} classes; from {parts.source}; verified",
         markup=False,
     )
     return {"data": parts.name, "source": parts.source, "sha256": parts.sha256, **counts}
@@ -78,6 +78,8 @@ def _get(args: argparse.Namespace) -> dict[str, Any]:
 def _stats(args: argparse.Namespace) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from rich.markup import escape
+
     from cnnlab.cli.console import console, table
     from cnnlab.data.stats import stats
 
@@ -85,7 +87,7 @@ def _stats(args: argparse.Namespace) -> dict[str, Any]:
     out = console(json_output=args.json)
     made = table("class", *found.counts)
     for place, name in enumerate(found.class_names):
-        made.add_row(name, *(f"{counts[place]:,}" for counts in found.counts.values()))
+        made.add_row(escape(name), *(f"{counts[place]:,}" for counts in found.counts.values()))
     out.print(made)
     shape = " x ".join(map(str, found.image_shape))
     out.print(f"images {shape}, {found.num_bytes / 1e6:,.1f} MB")

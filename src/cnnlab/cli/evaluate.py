@@ -37,10 +37,12 @@ def run(args: argparse.Namespace) -> int:
     low, high = map(percent, found.interval95)
     out = console(json_output=False)
     out.print(
-        f"[bold]{args.split} accuracy {percent(found.top1)}[/bold] (95% interval {low} to {high}), top-5 {percent(found.top5)}"
+        f"[bold]{args.split} accuracy {percent(found.top1)}[/bold] "
+        f"(95% interval {low} to {high}), top-5 {percent(found.top5)}"
     )
     views = "1 view" if found.views == 1 else f"{found.views} views"
     out.print(
-        f"{found.images:,} images, protocol {found.protocol} ({views} an image), loss {found.loss:.3f}, {found.seconds:.1f} s"
+        f"{found.images:,} images, protocol {found.protocol} ({views} an image), "
+        f"loss {found.loss:.3f}, {found.seconds:.1f} s"
     )
     return 0

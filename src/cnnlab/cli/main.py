@@ -38,7 +38,9 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 done, 1 our error, 2 usage, 3 bad data, 75 interrupted and resumable.
     """
     try:
-        return _dispatch(list(arguments))
+        code = _dispatch(list(arguments))
+        sys.stdout.flush()  # here, where a reader who went away is caught
+        return code
     except CnnlabError as error:
         _complain(str(error))
         return error.exit_code
@@ -68,7 +70,11 @@ def _dispatch(arguments: list[str]) -> int:
     module = importlib.import_module(f"cnnlab.cli.{COMMANDS[name][0]}")
     parser = Parser(prog=f"cnnlab {name}", description=module.__doc__)
     module.add_arguments(parser)
-    code: int = module.run(parser.parse(rest))
+    try:
+        parsed = parser.parse(rest)
+    except SystemExit:  # argparse has printed the help
+        return 0
+    code: int = module.run(parsed)
     return code
 
 

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--final", action="store_true", help="train on all but the test part, once all choices are made")
     add("--data-folder", metavar="DIR", help="your own copy of a published data set")
     add("--manifest", metavar="CSV", help="which images of the folder to use, by: cnnlab data split")
+    add("--save-seconds", type=positive_float, default=60.0, metavar="S", help="between checkpoints (default 60)")
     add("--compile", action="store_true", help="use torch.compile (needs a C++ compiler; pays on long GPU runs)")
     add_device(parser)
     add_json(parser)
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
             minutes=args.minutes,
             final=args.final,
             compiled=args.compile,
+            save_seconds=args.save_seconds,
         )
         recipe = _recipe(args, settings.data)
         if args.runs > 1:
@@ -112,7 +114,8 @@ def _tell(out: Any, result: dict[str, Any]) -> None:
     folder = result["runs"][0]["run"] if "runs" in result else result["run"]
     out.print(f"run folder {result['run']} (curves.png, metrics.csv, TensorBoard)")
     out.print(
-        f"next:\n  cnnlab predict {folder} photo.jpg\n  cnnlab eval {folder} --protocol center\n  tensorboard --logdir {result['run']}"
+        f"next:\n  cnnlab predict {folder} photo.jpg\n  cnnlab eval {folder} --protocol center\n"
+        f"  tensorboard --logdir {result['run']}"
     )
 
 
@@ -122,5 +125,6 @@ def _how_sure(result: dict[str, Any]) -> str:
     low, high = (percent(each) for each in result["test"]["interval95"])
     if "mean" in result["test"]:
         each = ", ".join(percent(run["test"]["top1"]) for run in result["runs"])
-        return f"mean of {len(result['runs'])} seeds, deviation {percent(result['test']['std'])}, 95% interval {low} to {high} ({each})"
+        deviation = percent(result["test"]["std"])
+        return f"mean of {len(result['runs'])} seeds, deviation {deviation}, 95% interval {low} to {high} ({each})"
     return f"95% interval {low} to {high}, {result['test']['images']:,} images, protocol {result['test']['protocol']}"

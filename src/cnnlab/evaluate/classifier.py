@@ -199,9 +199,22 @@ def read_config(folder: Path) -> Config:
     if not path.is_file():
         raise UsageError(f"{folder} holds no trained network (no {CONFIG}); train one: cnnlab train --run {folder}")
     try:
-        return TypeAdapter(Config).validate_json(path.read_bytes())
+        config = TypeAdapter(Config).validate_json(path.read_bytes())
     except ValidationError as error:
         raise UsageError(f"{path} does not describe a network: {error.errors()[0]['msg']}") from None
+    _check_counts(path, config)
+    return config
+
+
+def _check_counts(path: Path, config: Config) -> None:
+    counts = {
+        "num_classes": (config.num_classes, "class names", len(config.labels.names)),
+        "in_channels": (config.in_channels, "mean values", len(config.preprocess.mean)),
+        "mean": (len(config.preprocess.mean), "std values", len(config.preprocess.std)),
+    }
+    for name, (count, others, other) in counts.items():
+        if count != other or count < 1:
+            raise UsageError(f"{path} contradicts itself: {name} is {count}, with {other} {others}; was it changed?")
 
 
 def load(folder: str | Path, *, device: str = "auto") -> Classifier:

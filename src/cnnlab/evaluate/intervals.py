@@ -10,8 +10,12 @@ from dataclasses import dataclass
 Z95 = 1.959963984540054  # two-sided 95% point of the normal distribution
 
 # Two-sided 95% points of Student's t for 1, 2, … degrees of freedom.
-T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-       2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)  # fmt: skip
+# fmt: off
+T95 = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)
+# fmt: on
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
@@ -22,6 +26,14 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = Z95 * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
     return (max(0.0, centre - half), min(1.0, centre + half))
+
+
+def student95(freedom: int) -> float:
+    """The two-sided 95% point of Student's t for `freedom` (1 or more) degrees of freedom, to three decimals."""
+    if freedom <= len(T95):
+        return T95[freedom - 1]
+    z = Z95  # Cornish & Fisher's expansion, Abramowitz & Stegun 26.7.5
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,5 @@ def spread(values: Sequence[float]) -> Spread:
     if count < 2:
         return Spread(mean, 0.0, None, count)
     std = statistics.stdev(values)
-    point = T95[count - 2] if count - 2 < len(T95) else Z95
-    half = point * std / math.sqrt(count)
+    half = student95(count - 1) * std / math.sqrt(count)
     return Spread(mean, std, (mean - half, mean + half), count)

@@ -209,8 +209,8 @@ def restore_optimizers(optimizers: Sequence[torch.optim.Optimizer], tensors: Map
         optimizer = optimizers[int(place)]
         parameter = _parameters(optimizer)[int(number)]
         kept = value.to(parameter.device)
-        if kept.ndim == 4:
-            kept = kept.contiguous(memory_format=torch.channels_last)
+        if kept.shape == parameter.shape:  # laid out in memory as its parameter is
+            kept = torch.empty_like(parameter, dtype=kept.dtype).copy_(kept).detach()
         optimizer.state[parameter][what] = kept
 
 

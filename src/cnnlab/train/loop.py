@@ -35,7 +35,6 @@ from cnnlab.train.watch import Moment, Watch
 from cnnlab.types import Preprocess
 
 LOG_STEPS = 20  # steps a training record sums up
-SAVE_SECONDS = 60.0  # between checkpoints
 EVAL_BATCH = 500
 
 
@@ -83,10 +82,11 @@ class Training:
         device: torch.device,
         minutes: float | None,
         compiled: bool,
+        save_seconds: float,
         watch: Watch,
     ) -> None:
         self.recipe, self.parts, self.preprocess, self.run, self.watch = recipe, parts, preprocess, run, watch
-        self.seed, self.device = seed, device
+        self.seed, self.device, self.save_seconds = seed, device, save_seconds
         self.full_pixels = parts.train.images.shape[-1]
         self.batches = Batches(
             parts.train,
@@ -285,6 +285,7 @@ class Training:
         """
         found = checkpoints.choose(self.run.checkpoints, which)
         if found is None:
+            self.run.drop_records_after(0)
             return
         saved = checkpoints.load(found)
         self.network.load_state_dict(saved.tensors["network"])
@@ -299,7 +300,7 @@ class Training:
 
 
 def fit(training: Training) -> None:
-    """Train until the clock is done; save once a minute, at the end, and when asked to stop.
+    """Train until the clock is done; save every `save_seconds`, at the end, and when asked to stop.
 
     Raises:
         InterruptedRunError: SIGINT or SIGTERM came; everything is saved.
@@ -316,7 +317,7 @@ def fit(training: Training) -> None:
                     f"stopped by {stop.name} after step {training.clock.step}; all is saved. Go on with: "
                     f"cnnlab train --resume --run {training.run.path}"
                 )
-            if time.monotonic() - saved_at > SAVE_SECONDS:
+            if time.monotonic() - saved_at > training.save_seconds:
                 _save_if_possible(training)
                 saved_at = time.monotonic()
         training.save()

@@ -29,6 +29,8 @@ from cnnlab.errors import UsageError
 
 METRICS = "metrics.jsonl"
 LOCK = "lock"
+# What a start writes before `recipe.json`, from which on a run can be resumed.
+BEFORE_START = (LOCK, "data.json", "environment.json", "settings.json")
 TIMING = ("seconds", "images_per_second")  # what differs between two runs of the same seed
 
 
@@ -37,7 +39,7 @@ class RunFolder:
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self.path = path
-        if not resume and path.exists() and any(each.name != LOCK for each in path.iterdir()):
+        if not resume and path.exists() and any(each.name not in BEFORE_START for each in path.iterdir()):
             raise UsageError(
                 f"the run folder {path} is already in use by an earlier run; go on with it: --resume --run {path}, "
                 "or choose another folder: --run NAME"

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from cnnlab.data import sources
-from cnnlab.data.preprocess import measure
 from cnnlab.data.parts import Parts
+from cnnlab.data.preprocess import measure
 from cnnlab.errors import DataError, UsageError
 from cnnlab.evaluate.classifier import Classifier, Config, evaluate, save
 from cnnlab.evaluate.intervals import spread
@@ -42,6 +42,7 @@ class Settings:
     minutes: float | None = None
     final: bool = False
     compiled: bool = False
+    save_seconds: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def _train(recipe: Recipe, settings: Settings, run: RunFolder, watch: Watch, res
         device=device,
         minutes=settings.minutes,
         compiled=settings.compiled,
+        save_seconds=settings.save_seconds,
         watch=watch,
     )
     if resume is not None:

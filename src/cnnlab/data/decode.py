@@ -1,0 +1,209 @@
+"""The only decoder: image bytes in, RGB pixels out, whoever asks (train, evaluate, explain, serve).
+
+What every kind of image becomes:
+
+- JPEG, PNG, WebP, BMP and GIF are read; of an animation, the first frame. Nothing else is opened.
+- The EXIF orientation is applied; a damaged EXIF block is ignored. Colour profiles (ICC) are ignored.
+- Grey, 1-bit and palette images are spread over three channels.
+- Transparency (an alpha channel, or a transparent colour) is composited over white.
+- CMYK becomes RGB as Pillow does it, with Adobe's inverted values turned round.
+- 16-bit values keep their high byte (`value >> 8`), for grey and colour alike: scaled, never clipped.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import threading
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from cnnlab.errors import ImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+"""The formats that are opened, by Pillow's names; any other is refused."""
+
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif")
+"""The file endings, in small letters, under which images are looked for in a folder."""
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_HEADER_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large an image may be; checked on the header, before any pixel is decoded.
+
+    `aspect` is the longer side divided by the shorter one: a 1 x 20000 strip would become gigantic
+    when its shorter side is resized. A 1 x 1 image is accepted. Beyond 179 megapixels Pillow itself
+    refuses, whatever the limits.
+    """
+
+    megapixels: float = 50.0
+    megabytes: float = 20.0
+    side_pixels: int = 20_000
+    aspect: float = 200.0
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What the header says: `format` and `mode` by Pillow's names, the size in pixels as stored.
+
+    The size is before the EXIF orientation is applied.
+    """
+
+    format: str
+    width: int
+    height: int
+    mode: str
+
+
+def probe(data: bytes, name: str = "image") -> ImageHeader:
+    """Read format, size and mode from the header alone; no pixel is decoded and no limit applied.
+
+    Raises `ImageError`, naming `name`, when `data` is none of `FORMATS`.
+    """
+    with _open(data, name) as image:
+        return _header(image)
+
+
+def decode(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "image") -> npt.NDArray[np.uint8]:
+    """Decode one image to RGB uint8 (H, W, 3), upright; the conversions are listed above.
+
+    Raises `ImageError`, naming `name` and the reason, when the image is of another format, damaged,
+    truncated, or beyond `limits`.
+    """
+    _check_bytes(len(data), limits, name)
+    try:
+        with _open(data, name) as image:
+            _check_size(_header(image), limits, name)
+            # Copied, because Pillow's own buffer is read-only and torch wants to write.
+            return np.array(_to_rgb(_upright(image)), dtype=np.uint8)
+    except ImageError:
+        raise
+    except MemoryError:
+        raise ImageError(f"{name}: too little memory to decode it; make the image smaller") from None
+    except Exception as error:
+        # Pillow's decoders raise a dozen kinds (OSError, SyntaxError, ValueError, struct.error, …);
+        # their texts may hold addresses or paths, so only the kind is passed on.
+        raise _damaged(name, error) from None
+
+
+def decode_file(path: Path, limits: Limits = DEFAULT_LIMITS, name: str | None = None) -> npt.NDArray[np.uint8]:
+    """Decode the image file `path` to RGB uint8 (H, W, 3); see `decode`.
+
+    Raises `ImageError`, naming `name` (or the path), also for anything that is not a regular file: a
+    FIFO or a device is never read from.
+    """
+    shown = name or printable(str(path))
+    return decode(_read_regular_file(path, limits, shown), limits, shown)
+
+
+def printable(text: str) -> str:
+    """Make a file name safe to print: bytes that are not UTF-8 are shown as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _read_regular_file(path: Path, limits: Limits, name: str) -> bytes:
+    try:
+        # Without O_NONBLOCK, opening a FIFO waits for a writer that may never come.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageError(f"{name}: not a regular file; give an image file")
+            _check_bytes(status.st_size, limits, name)
+            return file.read(status.st_size + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable path"
+        raise ImageError(f"{name}: cannot be read ({reason}); check that it exists and is readable") from None
+
+
+def _open(data: bytes, name: str) -> Image.Image:
+    try:
+        # Pillow warns of large sizes and damaged EXIF; we answer for both ourselves. The lock keeps
+        # the threads of one pool from undoing each other's filters; only the header is read inside.
+        with _HEADER_LOCK, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise ImageError(f"{name}: its header claims a gigantic size; make the image smaller") from None
+    except UnidentifiedImageError:
+        seen = "an empty file" if not data else f"bytes that begin with {data[:8]!r}"
+        raise ImageError(f"{name}: {seen}, not an image; accepted: {', '.join(FORMATS)}") from None
+    except MemoryError:
+        raise ImageError(f"{name}: too little memory to open it; make the image smaller") from None
+    except Exception as error:
+        raise _damaged(name, error) from None
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    reason = type(error).__name__
+    return ImageError(f"{name}: truncated or damaged ({reason} while decoding); replace the file")
+
+
+def _header(image: Image.Image) -> ImageHeader:
+    # A phone's JPEG with a second picture inside is called MPO by Pillow; its first picture is a JPEG.
+    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    return ImageHeader(kind, image.width, image.height, image.mode)
+
+
+def _check_bytes(num_bytes: int, limits: Limits, name: str) -> None:
+    if num_bytes > limits.megabytes * 1e6:
+        raise ImageError(f"{name}: {num_bytes / 1e6:.1f} MB; accepted: up to {limits.megabytes:g} MB")
+
+
+def _check_size(header: ImageHeader, limits: Limits, name: str) -> None:
+    short, long = sorted((header.width, header.height))
+    seen = f"{name}: {header.width} x {header.height} pixels; accepted: "
+    if short < 1:
+        raise ImageError(f"{seen}at least 1 x 1")
+    if long > limits.side_pixels:
+        raise ImageError(f"{seen}sides up to {limits.side_pixels} pixels")
+    if short * long > limits.megapixels * 1e6:
+        raise ImageError(f"{seen}up to {limits.megapixels:g} megapixels")
+    if long > short * limits.aspect:
+        raise ImageError(f"{seen}a longer side of up to {limits.aspect:g} times the shorter one")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = _UPRIGHT.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    image.load()  # before the lock: this is the costly part, and it frees the GIL
+    try:
+        with _HEADER_LOCK, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")
+            return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # damaged EXIF, sound pixels: keep the picture as stored
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        picture = image.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,176 @@
+"""What lies in a folder of images: every image's path, class and split, before any is opened.
+
+Two layouts are known: `train/<class>/*` with `val/` (or `valid/`, `validation/`) and `test/` beside it
+where there are such parts, and `<class>/*` alone, which is then divided by class and seed. Images may
+lie deeper inside a class folder. Hidden files, and files with endings other than an image's, are left
+alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cnnlab.data.decode import SUFFIXES, printable
+from cnnlab.data.splits import fraction_of, hold_out
+from cnnlab.errors import DataError
+from cnnlab.types import Split
+
+LAYOUT = "expected train/<class>/*.jpg with val/ and test/ like it, or <class>/*.jpg alone"
+
+_SPLIT_FOLDERS = {
+    "train": Split.TRAIN,
+    "val": Split.VAL,
+    "valid": Split.VAL,
+    "validation": Split.VAL,
+    "test": Split.TEST,
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image: its path relative to the data folder (with /), its class, its split (None: not yet)."""
+
+    path: str
+    label: str
+    split: Split | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a folder, in order of their paths, and warnings to show."""
+
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
+
+
+def scan(folder: Path) -> Listing:
+    """List the images of `folder`, which has one of the two layouts; none is opened.
+
+    Raises `DataError` when there are no class folders, or a class of train is empty.
+    """
+    train = folder / "train"
+    # A folder "train" without folders inside is a class of trains.
+    if not (train.is_dir() and _folders(train, folder)):
+        return _scan_classes(folder, folder, None)
+    beside = _folders(folder, folder)
+    found = [_scan_classes(path, folder, _SPLIT_FOLDERS[path.name]) for path in beside if _is_split(path)]
+    others = [printable(path.name) for path in beside if not _is_split(path)]
+    notes = [note for listing in found for note in listing.notes]
+    if others:
+        notes.append(f"{folder}: left alone, being no split: {', '.join(others)}")
+    return Listing(tuple(entry for listing in found for entry in listing.entries), tuple(notes))
+
+
+def fill_splits(
+    entries: Sequence[Entry],
+    *,
+    val_images: int | None = None,
+    val_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    seed: int = 0,
+) -> tuple[Entry, ...]:
+    """Give every entry a split, by class and seed.
+
+    Entries without one go to train, and where no entry has one, `test_fraction` of them to test.
+    Where none is in val, `val_images` (or `val_fraction`) of train go to val. Splits given stay.
+    """
+    filled = [replace(entry, split=entry.split or Split.TRAIN) for entry in entries]
+    if all(entry.split is None for entry in entries):
+        _move(filled, fraction_of(len(filled), test_fraction) if test_fraction else 0, Split.TEST, seed)
+    if not any(entry.split is Split.VAL for entry in filled):
+        count = sum(entry.split is Split.TRAIN for entry in filled)
+        share = fraction_of(count, val_fraction) if val_fraction else 0
+        _move(filled, share if val_images is None else val_images, Split.VAL, seed)
+    return tuple(filled)
+
+
+def class_names(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """Give the names of the classes of train, sorted.
+
+    Raises `DataError` when there are fewer than two, when two differ only in case, when one is not
+    UTF-8, or when val or test has a class that train lacks.
+    """
+    by_split: dict[Split | None, set[str]] = {split: set() for split in Split}
+    for entry in entries:
+        by_split[entry.split].add(entry.label)
+    names = sorted(by_split[Split.TRAIN])
+    shown = ", ".join(map(printable, names)) or "none"
+    if len(names) < 2:
+        raise DataError(f"train has {len(names)} class ({shown}); training needs two at least; {LAYOUT}")
+    alike = [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]
+    if alike:
+        raise DataError(f"classes that differ only in case: {', '.join(alike)}; rename or merge them")
+    if unreadable := [printable(name) for name in names if printable(name) != name]:
+        raise DataError(f"class names that are not UTF-8: {', '.join(unreadable)}; rename their folders")
+    for split in (Split.VAL, Split.TEST):
+        if strangers := sorted(by_split[split] - set(names)):
+            raise DataError(
+                f"{split} has classes that train lacks: {', '.join(map(printable, strangers))}; train has: {shown}"
+            )
+    return tuple(names)
+
+
+def _scan_classes(parent: Path, root: Path, split: Split | None) -> Listing:
+    entries: list[Entry] = []
+    others: Counter[str] = Counter()
+    for folder in _folders(parent, root):
+        paths = _files_below(folder)
+        images = [path for path in paths if path.suffix.lower() in SUFFIXES]
+        suffixes = (path.suffix.lower() for path in paths)
+        others.update(suffix or "no ending" for suffix in suffixes if suffix not in SUFFIXES)
+        if not images and split in (None, Split.TRAIN):
+            raise DataError(
+                f"class {printable(folder.name)!r} is empty: {folder} has no image "
+                f"({', '.join(SUFFIXES)}); add images or remove the folder"
+            )
+        entries += [Entry(path.relative_to(root).as_posix(), folder.name, split) for path in images]
+    if not entries and split in (None, Split.TRAIN):
+        raise _no_classes(parent)
+    counts = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
+    notes = (f"{parent}: left alone, being no images by their endings: {counts}",) if others else ()
+    return Listing(tuple(entries), notes)
+
+
+def _no_classes(folder: Path) -> DataError:
+    seen = sorted(printable(path.name) for path in folder.iterdir())
+    shown = ", ".join(seen[:8]) + (", …" if len(seen) > 8 else "")
+    hint = ""
+    if any(name.startswith(("data_batch_", "cifar-10")) for name in seen):
+        hint = "; for the files of CIFAR-10, name the data set cifar10 and give this folder as its source"
+    return DataError(f"{folder} has no class folders with images; it has: {shown or 'nothing'}; {LAYOUT}{hint}")
+
+
+def _folders(parent: Path, root: Path) -> list[Path]:
+    """List the visible folders in `parent` by name, without links back to `root` or above it."""
+    found = [path for path in parent.iterdir() if not path.name.startswith(".") and path.is_dir()]
+    real_root = root.resolve()
+    loops = {path for path in found if path.is_symlink() and real_root.is_relative_to(path.resolve())}
+    return sorted(path for path in found if path not in loops)
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """List the visible files under `folder`, by path; linked folders inside it are not entered."""
+    files: list[Path] = []
+    for parent, names_of_folders, names in os.walk(folder):
+        names_of_folders[:] = [name for name in names_of_folders if not name.startswith(".")]
+        files += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(files)
+
+
+def _is_split(path: Path) -> bool:
+    return path.name in _SPLIT_FOLDERS
+
+
+def _move(entries: list[Entry], num_images: int, split: Split, seed: int) -> None:
+    """Move about `num_images` entries of train to `split`, in place, every class by its share."""
+    places = [i for i, entry in enumerate(entries) if entry.split is Split.TRAIN]
+    numbers = {label: i for i, label in enumerate(sorted({entries[i].label for i in places}))}
+    labels = np.array([numbers[entries[i].label] for i in places], dtype=np.int64)
+    for place in hold_out(labels, num_images, seed)[1]:
+        entries[places[place]] = replace(entries[places[place]], split=split)

@@ -1,0 +1,83 @@
+"""A data set in memory: its three parts, its class names, and where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cnnlab.data.splits import hold_out
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images and their labels: uint8 (N, C, H, W) and int64 (N,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A data set divided for training; `val` may be empty, `test` is None where there is none.
+
+    `source` says in words where it came from; `sha256` is the fingerprint of all images and labels as
+    divided; `skipped` names the files left out, each with its reason; `notes` are warnings to show.
+    """
+
+    name: str
+    train: Part
+    val: Part
+    test: Part | None
+    class_names: tuple[str, ...]
+    source: str
+    sha256: str
+    skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def part_from(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) -> Part:
+    """Make a `Part` of numpy arrays: uint8 (N, C, H, W), and whole numbers (N,)."""
+    writable = np.require(images, requirements=["C", "W"])  # torch warns of read-only memory
+    return Part(torch.from_numpy(writable), torch.from_numpy(labels.astype(np.int64)))
+
+
+def take(part: Part, indices: npt.NDArray[np.int64]) -> Part:
+    """Copy out the images and labels at `indices` (M,)."""
+    chosen = torch.from_numpy(indices)
+    return Part(part.images[chosen], part.labels[chosen])
+
+
+def join(first: Part, second: Part) -> Part:
+    """Put two parts one after the other; an empty one costs nothing."""
+    if not len(second):
+        return first
+    return Part(torch.cat([first.images, second.images]), torch.cat([first.labels, second.labels]))
+
+
+def divide(part: Part, num_images: int, seed: int) -> tuple[Part, Part]:
+    """Divide a part into (kept, held), `num_images` held, by class; see `splits.hold_out`."""
+    kept, held = hold_out(part.labels.numpy(), num_images, seed)
+    return take(part, kept), take(part, held)
+
+
+def finish(train: Part, val: Part, final: bool) -> tuple[Part, Part]:
+    """Give (train, val) as they are, or for a `final` run all in train and an empty val."""
+    return (join(train, val), take(val, np.zeros(0, np.int64))) if final else (train, val)
+
+
+def fingerprint(train: Part, val: Part, test: Part | None) -> str:
+    """Give the SHA-256 of the images' and labels' bytes, of train, val and test in this order."""
+    digest = hashlib.sha256()
+    for part in (train, val, test):
+        if part is not None:
+            digest.update(part.images.numpy().data)
+            digest.update(part.labels.numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,107 @@
+"""One door to every data set: a published one by its name, the synthetic one, or a folder of images."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from cnnlab.data.cifar10 import CIFAR10
+from cnnlab.data.download import Report
+from cnnlab.data.folder import load_folder
+from cnnlab.data.idx import FASHION_MNIST, MNIST
+from cnnlab.data.parts import Parts, divide, fingerprint, finish, join, part_from
+from cnnlab.data.published import PublishedSet, acquire
+from cnnlab.data.synthetic import synthetic
+from cnnlab.errors import DataError, UnknownNameError, UsageError, unknown_name
+
+PUBLISHED = {known.name: known for known in (CIFAR10, MNIST, FASHION_MNIST)}
+"""The published sets, by name."""
+
+NAMES = (*PUBLISHED, "synthetic")
+"""Every name that `load` knows."""
+
+
+def load(
+    data: str | Path,
+    *,
+    folder: Path | None = None,
+    val_images: int | None = None,
+    seed: int = 0,
+    final: bool = False,
+    pixels: int = 64,
+    manifest: Path | None = None,
+    max_bad: float = 0.01,
+    report: Report | None = None,
+) -> Parts:
+    """Load a data set into memory, divided into train, val and test; images uint8 (N, C, H, W).
+
+    `data` is one of `NAMES`, a folder of images, or a manifest (.csv) that lies in its data folder.
+    For a folder that is called like a data set, write `./cifar10` or give a `Path`.
+
+    `folder` says where the user's own copy of a published set lies. `val_images` are held out of the
+    training images by class and `seed` (default: 5,000, or a tenth of a folder); `seed` is 0 unless
+    the split itself is to change. `final` puts all but the test part into train. `pixels`, `manifest`
+    and `max_bad` are for folders (see `folder.load_folder`); `report` is told of progress.
+
+    Raises `UsageError` for a name that is neither, `DataError` for data that cannot be used.
+    """
+    if isinstance(data, str):
+        name = data.lower().replace("-", "_")
+        if name in NAMES and manifest is not None:
+            raise UsageError(f"a manifest goes with a folder of images, not with {name!r}")
+        if name in PUBLISHED:
+            return load_published(PUBLISHED[name], folder, val_images, seed, final, report)
+        if name == "synthetic":
+            return _load_synthetic(val_images, seed, final)
+    path = Path(data).expanduser()
+    if path.suffix == ".csv" and path.is_file() and manifest is None:
+        path, manifest = path.parent, path
+    if not path.is_dir():
+        raise _not_found(data, path)
+    return load_folder(
+        path,
+        manifest=manifest,
+        pixels=pixels,
+        val_images=val_images,
+        seed=seed,
+        final=final,
+        max_bad=max_bad,
+        report=report,
+    )
+
+
+def load_published(
+    known: PublishedSet,
+    folder: Path | None = None,
+    val_images: int | None = None,
+    seed: int = 0,
+    final: bool = False,
+    report: Report | None = None,
+) -> Parts:
+    """Load one published set; arguments as for `load`."""
+    got = acquire(known, folder, report)
+    whole = part_from(got.arrays.train_images, got.arrays.train_labels)
+    test = part_from(got.arrays.test_images, got.arrays.test_labels)
+    held = known.val_images if val_images is None else val_images
+    train, val = divide(whole, 0 if final else held, seed)
+    digest = fingerprint(train, val, test)
+    return Parts(known.name, train, val, test, known.class_names, got.source, digest, notes=got.notes)
+
+
+def _load_synthetic(val_images: int | None, seed: int, final: bool) -> Parts:
+    parts = synthetic(seed=seed)
+    train, val = parts.train, parts.val
+    if val_images is not None:
+        train, val = divide(join(train, val), val_images, seed)
+    train, val = finish(train, val, final)
+    return replace(parts, train=train, val=val, sha256=fingerprint(train, val, parts.test))
+
+
+def _not_found(data: str | Path, path: Path) -> DataError | UnknownNameError:
+    if path.exists():
+        return DataError(f"{path} is a file; give a folder of images, a manifest .csv, or a data set's name")
+    if isinstance(data, Path) or os.sep in data:
+        return DataError(f"there is no folder {path}; check the path")
+    error = unknown_name("data set", data, NAMES)
+    return UnknownNameError(f"{error}; or give a folder of images: train/<class>/*.jpg")

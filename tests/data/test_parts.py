@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+import cnnlab.data
+from cnnlab.data.parts import Part, divide, fingerprint, finish, join, part_from
+
+
+def small(count: int) -> Part:
+    return part_from(np.arange(count * 3, dtype=np.uint8).reshape(count, 3, 1, 1), np.arange(count) % 2)
+
+
+def test_a_part_knows_its_length_and_types() -> None:
+    part = small(4)
+    assert len(part) == 4
+    assert part.images.dtype == torch.uint8
+    assert part.labels.dtype == torch.int64
+
+
+def test_read_only_arrays_are_copied() -> None:
+    images = np.frombuffer(bytes(12), np.uint8).reshape(1, 3, 2, 2)
+    part_from(images, np.zeros(1, np.uint8)).images.fill_(1)
+    assert images.sum() == 0
+
+
+def test_divide_join_and_finish() -> None:
+    kept, held = divide(small(20), 4, seed=0)
+    assert (len(kept), len(held)) == (16, 4)
+    assert len(join(kept, held)) == 20
+    assert join(kept, divide(kept, 0, 0)[1]) is kept
+    train, val = finish(kept, held, final=True)
+    assert (len(train), len(val)) == (20, 0)
+    assert finish(kept, held, final=False) == (kept, held)
+
+
+def test_the_fingerprint_is_of_the_bytes_in_order() -> None:
+    train, val = small(3), small(2)
+    data = b"".join(x.numpy().tobytes() for p in (train, val) for x in (p.images, p.labels))
+    assert fingerprint(train, val, None) == hashlib.sha256(data).hexdigest()
+    assert fingerprint(train, val, val) != fingerprint(train, val, None)
+
+
+def test_the_package_shows_its_three_names() -> None:
+    assert cnnlab.data.Part is Part
+    assert cnnlab.data.Parts.__name__ == "Parts"
+    with pytest.raises(AttributeError, match="no attribute 'Pats'"):
+        cnnlab.data.Pats  # type: ignore[attr-defined]  # noqa: B018

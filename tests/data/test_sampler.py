@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnlab.data.sampler import hashes, order, uniforms
+
+seeds = st.integers(-(2**63), 2**64 - 1)
+epochs = st.integers(0, 10_000)
+
+
+def splitmix64(bits: int) -> int:
+    mask = 2**64 - 1
+    bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & mask
+    return bits ^ (bits >> 31)
+
+
+def test_the_mixing_is_splitmix64_word_for_word() -> None:
+    golden, mask = 0x9E3779B97F4A7C15, 2**64 - 1
+    state = 0
+    for word in (7, 3, 2):
+        state = splitmix64(((state ^ word) + golden) & mask)
+    expected = [splitmix64((state + (i + 1) * golden) & mask) for i in range(5)]
+    assert hashes(7, 3, np.arange(5), 2).tolist() == expected
+
+
+def test_the_first_output_of_the_published_generator() -> None:
+    # splitmix64 seeded with 0 gives 0xE220A8397B1DCDAF first (Vigna's reference code).
+    assert splitmix64(0x9E3779B97F4A7C15) == 0xE220A8397B1DCDAF
+
+
+def test_golden_values_never_change() -> None:
+    assert order(0, 0, 8).tolist() == GOLDEN_ORDER
+    assert uniforms(1, 2, [0, 5], 3).tolist() == GOLDEN_UNIFORMS
+
+
+GOLDEN_ORDER = [1, 0, 4, 6, 7, 2, 3, 5]
+GOLDEN_UNIFORMS = [0.07166370763826013, 0.9878582133653551]
+
+
+@given(seeds, epochs, st.integers(0, 300))
+def test_an_order_is_a_permutation_and_repeats_itself(seed: int, epoch: int, count: int) -> None:
+    first = order(seed, epoch, count)
+    assert first.dtype == np.int64
+    assert sorted(first) == list(range(count))
+    assert np.array_equal(first, order(seed, epoch, count))
+
+
+@given(seeds, epochs, st.integers(0, 50), st.lists(st.integers(0, 2**40), min_size=2, max_size=40), st.data())
+def test_numbers_do_not_depend_on_the_batch(
+    seed: int, epoch: int, stream: int, indices: list[int], data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(indices)))
+    whole = uniforms(seed, epoch, indices, stream)
+    parts = [uniforms(seed, epoch, np.array(piece, np.int64), stream) for piece in (indices[:cut], indices[cut:])]
+    assert np.array_equal(whole, np.concatenate(parts))
+    assert ((whole >= 0) & (whole < 1)).all()
+
+
+def test_numbers_are_uniform_and_unrelated() -> None:
+    indices = np.arange(100_000)
+    draws = [uniforms(s, e, indices, t) for s, e, t in ((0, 0, 1), (0, 0, 2), (0, 1, 1), (1, 0, 1))]
+    for values in draws:
+        counts = np.bincount((values * 20).astype(int), minlength=20)
+        assert ((counts - 5000) ** 2 / 5000).sum() < 45  # chi-square, 19 degrees: p about 0.001
+        assert abs(np.corrcoef(values[:-1], values[1:])[0, 1]) < 0.015
+    assert np.abs(np.corrcoef(draws) - np.eye(4)).max() < 0.015
+
+
+def test_epochs_and_seeds_give_other_orders() -> None:
+    orders = {tuple(order(seed, epoch, 50)) for seed in range(5) for epoch in range(5)}
+    assert len(orders) == 25
+
+
+def test_every_place_is_equally_likely() -> None:
+    first = [order(0, epoch, 10)[0] for epoch in range(5000)]
+    assert np.abs(np.bincount(first, minlength=10) - 500).max() < 90

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+import torch
+
+from cnnlab.data.parts import Parts
+from cnnlab.data.preprocess import measure
+from cnnlab.recipes.recipe import Recipe
+from cnnlab.train.loop import Training
+from cnnlab.train.record import RunFolder
+from cnnlab.train.watch import Watch
+from tests.train.training import RECIPE, small_parts
+
+
+class TrainingIn(Protocol):
+    def __call__(
+        self,
+        folder: Path,
+        recipe: Recipe = RECIPE,
+        *,
+        parts: Parts | None = None,
+        seed: int = 0,
+        resume: bool = False,
+        watch: Watch | None = None,
+    ) -> Training: ...
+
+
+@pytest.fixture
+def training_in() -> Iterator[TrainingIn]:
+    """Make trainings, each in a folder of its own, ready for their first step; folders are closed at the end."""
+    opened: list[RunFolder] = []
+
+    def make(
+        folder: Path,
+        recipe: Recipe = RECIPE,
+        *,
+        parts: Parts | None = None,
+        seed: int = 0,
+        resume: bool = False,
+        watch: Watch | None = None,
+    ) -> Training:
+        parts = parts or small_parts()
+        run = RunFolder(folder, resume=resume)
+        opened.append(run)
+        if not resume:
+            run.write_json("recipe.json", {})
+        return Training(
+            recipe,
+            parts,
+            measure(parts.train.images),
+            run,
+            seed=seed,
+            device=torch.device("cpu"),
+            minutes=None,
+            compiled=False,
+            save_seconds=3600.0,
+            watch=watch or Watch(),
+        )
+
+    yield make
+    for run in opened:
+        run.close()

@@ -1,0 +1,93 @@
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnnlab.recipes.recipe import Resolution
+from cnnlab.train.clock import Clock, pixels_at, relative_area, remaining_area
+
+SMALL_FIRST = (Resolution(until=0.25, pixels=16), Resolution(until=0.5, pixels=24))
+
+
+def run_out(clock: Clock, seconds_of: list[float] | None = None, unit_seconds: float = 0.1, noise: float = 0.0) -> None:
+    draw = random.Random(0)
+    while not clock.done:
+        area = relative_area(clock.resolutions, clock.share, 32)
+        clock.tick(unit_seconds * area * (1 + noise * draw.uniform(-1, 1)), full_pixels=32)
+
+
+def test_without_a_budget_the_share_is_the_share_of_steps() -> None:
+    clock = Clock(total_steps=7)
+    shares = []
+    while not clock.done:
+        shares.append(clock.share)
+        clock.tick(1.0, full_pixels=32)
+    assert shares == [step / 7 for step in range(7)]
+    assert clock.step == 7
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    unit_seconds=st.floats(0.02, 2.0),
+    budget_seconds=st.floats(60, 700),
+    noise=st.floats(0, 0.5),
+    resolutions=st.sampled_from([(), SMALL_FIRST]),
+)
+def test_a_deadline_is_met_within_five_percent_on_any_machine(
+    unit_seconds: float, budget_seconds: float, noise: float, resolutions: tuple[Resolution, ...]
+) -> None:
+    clock = Clock(1000, resolutions, budget_seconds=budget_seconds, stretch=True)
+    run_out(clock, unit_seconds=unit_seconds, noise=noise)
+    assert clock.used_seconds == pytest.approx(budget_seconds, rel=0.05)
+    assert clock.share == 1.0
+
+
+def test_a_machine_that_slows_down_half_way_still_meets_the_deadline() -> None:
+    clock = Clock(1000, budget_seconds=100, stretch=True)
+    while not clock.done:
+        clock.tick(0.1 if clock.used_seconds < 50 else 0.3, full_pixels=32)
+    assert clock.used_seconds == pytest.approx(100, rel=0.05)
+
+
+def test_a_training_that_fits_its_budget_keeps_its_own_steps() -> None:
+    clock = Clock(100, budget_seconds=1000)
+    run_out(clock)
+    assert clock.step == 100
+    assert not clock.by_deadline
+
+
+def test_a_training_that_does_not_fit_is_shortened() -> None:
+    clock = Clock(1000, budget_seconds=20)
+    run_out(clock)
+    assert clock.step < 300
+    assert clock.used_seconds == pytest.approx(20, rel=0.05)
+
+
+def test_time_kept_for_the_test_is_not_trained_away() -> None:
+    clock = Clock(1000, budget_seconds=100, stretch=True)
+    while not clock.done:
+        clock.tick(0.1, full_pixels=32, reserve_seconds=20)
+    assert clock.used_seconds == pytest.approx(80, rel=0.05)
+
+
+def test_validation_time_counts() -> None:
+    clock = Clock(1000, budget_seconds=100, stretch=True)
+    while not clock.done:
+        clock.tick(0.1, full_pixels=32)
+        if clock.step % 50 == 0:
+            clock.spend(2.0)
+    assert clock.used_seconds == pytest.approx(100, rel=0.05)
+
+
+def test_resolutions_change_at_their_shares() -> None:
+    assert [pixels_at(SMALL_FIRST, share, 32) for share in (0.0, 0.24, 0.25, 0.49, 0.5, 1.0)] == [
+        16, 16, 24, 24, 32, 32,
+    ]  # fmt: skip
+
+
+def test_remaining_work_is_the_integral_of_the_area() -> None:
+    whole = 0.25 * 0.25 + 0.25 * 0.5625 + 0.5
+    assert remaining_area(SMALL_FIRST, 0.0, 32) == pytest.approx(whole)
+    assert remaining_area(SMALL_FIRST, 0.25, 32) == pytest.approx(whole - 0.0625)
+    assert remaining_area(SMALL_FIRST, 1.0, 32) == 0

@@ -1,0 +1,188 @@
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cnnlab.errors import InterruptedRunError, NonFiniteLossError
+from cnnlab.recipes.recipe import Muon, OneCycle, Plateau, Recipe, Resolution, Sgd, WarmupUntilError
+from cnnlab.train.loop import Training, build_network, fit, step_seed
+from cnnlab.train.record import TIMING, read_records
+from cnnlab.train.watch import Moment, Watch
+from tests.train.conftest import TrainingIn
+from tests.train.training import RECIPE, small_parts, with_lr
+
+FLAT = OneCycle(peak_at=0.0, final_factor=1.0)
+MUON = replace(
+    RECIPE,
+    optimizer=Muon(lr=0.1, rest=Sgd(lr=0.05)),
+    schedule=OneCycle(peak_at=0.25),
+    resolutions=(Resolution(until=0.5, pixels=12),),
+    label_smoothing=0.1,
+)
+
+
+def weights(training: Training) -> dict[str, torch.Tensor]:
+    found = {f"network.{name}": value for name, value in training.network.state_dict().items()}
+    if training.average is not None:
+        found |= {f"average.{name}": value for name, value in training.average.state_dict().items()}
+    return found
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def untimed(folder: Path) -> list[dict[str, object]]:
+    return [{key: value for key, value in each.items() if key not in TIMING} for each in read_records(folder)]
+
+
+class Recording(Watch):
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+        self.validations: list[int] = []
+
+    def stepped(self, moment: Moment) -> None:
+        self.moments.append(moment)
+
+    def validated(self, epoch: int, top1: float, loss: float) -> None:
+        self.validations.append(epoch)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, MUON], ids=["sgd", "muon"])
+@pytest.mark.parametrize("stop_after", [1, 4, 7])
+def test_a_resumed_training_ends_bit_equal_to_an_undisturbed_one(
+    training_in: TrainingIn, tmp_path: Path, recipe: Recipe, stop_after: int
+) -> None:
+    whole = training_in(tmp_path / "whole", recipe)
+    fit(whole)
+
+    stopped = training_in(tmp_path / "stopped", recipe)
+    for _ in range(stop_after):
+        stopped.step()
+    stopped.save()
+    stopped.step()  # lost with the process
+    stopped.run.close()
+    resumed = training_in(tmp_path / "stopped", recipe, resume=True)
+    resumed.restore("last")
+    assert resumed.clock.step == stop_after
+    fit(resumed)
+
+    assert same(weights(whole), weights(resumed))
+    assert untimed(tmp_path / "whole") == untimed(tmp_path / "stopped")
+
+
+def test_two_seeds_differ_and_one_seed_repeats(training_in: TrainingIn, tmp_path: Path) -> None:
+    trainings = [training_in(tmp_path / str(number), seed=seed) for number, seed in enumerate((0, 0, 1))]
+    for each in trainings:
+        each.step()
+    assert same(weights(trainings[0]), weights(trainings[1]))
+    assert not same(weights(trainings[0]), weights(trainings[2]))
+
+
+def test_steps_validations_and_records_come_when_they_should(training_in: TrainingIn, tmp_path: Path) -> None:
+    watch = Recording()
+    training = training_in(tmp_path / "run", watch=watch)
+    fit(training)
+    assert [each.step for each in watch.moments] == list(range(1, 9))
+    assert [each.lr for each in watch.moments] == pytest.approx([0.05] * 4 + [0.005] * 2 + [0.0005] * 2)
+    assert watch.validations == [0, 1]  # four batches of 16 in 64 images: two epochs
+    splits = [(each["split"], each["step"]) for each in read_records(tmp_path / "run")]
+    assert splits == [("val", 4), ("train", 8), ("val", 8)]
+    assert training.clock.done
+
+
+def test_low_resolution_comes_first_and_full_size_last(training_in: TrainingIn, tmp_path: Path) -> None:
+    watch = Recording()
+    fit(training_in(tmp_path / "run", MUON, watch=watch))
+    assert [each.pixels for each in watch.moments] == [12] * 4 + [16] * 4
+
+
+def test_a_shorter_run_keeps_the_shape_of_the_schedule(training_in: TrainingIn, tmp_path: Path) -> None:
+    watch = Recording()
+    training = training_in(tmp_path / "run", watch=watch)
+    training.clock.total_steps = 4  # half of the recipe's eight
+    fit(training)
+    assert [each.lr for each in watch.moments] == pytest.approx([0.05, 0.05, 0.005, 0.0005])
+
+
+def test_a_loss_that_is_no_number_stops_at_that_step_and_keeps_the_last_good_checkpoint(training_in: TrainingIn, tmp_path: Path) -> None:
+    training = training_in(tmp_path / "run", with_lr(1e30))
+    training.step()
+    training.save()
+    good = {name: value.clone() for name, value in weights(training).items()}
+    with pytest.raises(NonFiniteLossError) as caught:
+        fit(training)
+    message = str(caught.value)
+    assert "learning rate" in message
+    assert "step-00000001" in message
+    note = json.loads((tmp_path / "run" / "nonfinite.json").read_text())
+    assert note["step"] == training.clock.step
+    assert len(note["indices"]) == 16
+    training.run.close()
+    resumed = training_in(tmp_path / "run", training.recipe, resume=True)
+    resumed.restore("last")
+    assert same(weights(resumed), good)
+
+
+def test_a_stop_signal_saves_the_step_it_came_in(training_in: TrainingIn, tmp_path: Path) -> None:
+    class StopAtThree(Watch):
+        def stepped(self, moment: Moment) -> None:
+            if moment.step == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    training = training_in(tmp_path / "run", watch=StopAtThree())
+    with pytest.raises(InterruptedRunError, match=r"SIGTERM after step 3.*--resume --run"):
+        fit(training)
+    assert [each.name for each in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000003"]
+
+
+def test_resuming_without_a_checkpoint_by_auto_starts_over(training_in: TrainingIn, tmp_path: Path) -> None:
+    training = training_in(tmp_path / "run")
+    training.run.log({"step": 5, "epoch": 0, "split": "train", "loss": 1.0})
+    training.restore("auto")
+    assert training.clock.step == 0
+    assert training.run.records() == []
+
+
+def test_warm_up_lasts_until_the_training_error_falls(training_in: TrainingIn, tmp_path: Path) -> None:
+    watch = Recording()
+    warm = replace(RECIPE, warmup=WarmupUntilError(error=0.999, factor=0.1), steps=24, schedule=FLAT)
+    fit(training_in(tmp_path / "run", warm, watch=watch))
+    assert [each.lr for each in watch.moments] == pytest.approx([0.005] * 20 + [0.05] * 4)
+
+
+def test_plateau_lowers_the_rate_after_validations_that_bring_nothing(training_in: TrainingIn, tmp_path: Path) -> None:
+    watch = Recording()
+    recipe = replace(RECIPE, schedule=Plateau(factor=0.5, patience_epochs=1), steps=8)
+    training = training_in(tmp_path / "run", recipe, watch=watch)
+    training.progress.val_errors = [0.0]  # nothing can be better
+    fit(training)
+    assert [each.lr for each in watch.moments] == pytest.approx([0.05] * 4 + [0.025] * 4)
+
+
+def test_no_validation_split_no_validation(training_in: TrainingIn, tmp_path: Path) -> None:
+    watch = Recording()
+    parts = small_parts()
+    empty = replace(parts, val=replace(parts.val, images=parts.val.images[:0], labels=parts.val.labels[:0]))
+    fit(training_in(tmp_path / "run", parts=empty, watch=watch))
+    assert watch.validations == []
+
+
+def test_the_initial_network_depends_on_the_seed_alone() -> None:
+    parts = small_parts()
+    torch.manual_seed(99)
+    first = build_network(RECIPE, parts, seed=4).state_dict()
+    torch.manual_seed(7)
+    assert same(first, build_network(RECIPE, parts, seed=4).state_dict())
+
+
+def test_every_step_of_every_seed_has_its_own_random_numbers() -> None:
+    seeds = {step_seed(seed, step) for seed in range(20) for step in range(500)}
+    assert len(seeds) == 20 * 500
+    assert all(0 <= each < 2**63 for each in seeds)
+    assert np.all(np.array(sorted(seeds)) >= 0)

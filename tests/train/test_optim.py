@@ -1,0 +1,92 @@
+import pytest
+import torch
+from torch import nn
+
+from cnnlab.recipes.recipe import AdamW, Muon, Sgd
+from cnnlab.train.optim import ConvMuon, build_optimizers, orthogonalise, set_lr
+
+
+def small_network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4 * 16, 5)
+    )
+
+
+def train_once(network: nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
+    images = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    network(images).square().mean().backward()
+    for optimizer in optimizers:
+        optimizer.step()
+
+
+def test_sgd_with_momentum_and_decay_follows_the_formula_by_hand() -> None:
+    weight = nn.Parameter(torch.tensor([1.0, -2.0]))
+    network = nn.Module()
+    network.register_parameter("weight", weight)
+    recipe = Sgd(lr=0.1, momentum=0.9, weight_decay=0.01)
+    (optimizer,) = build_optimizers(recipe, network, decay_norms_and_biases=True)
+    velocity, expected = torch.zeros(2), weight.detach().clone()
+    for gradient in (torch.tensor([0.5, 0.5]), torch.tensor([-1.0, 2.0])):
+        weight.grad = gradient.clone()
+        optimizer.step()
+        velocity = 0.9 * velocity + gradient + 0.01 * expected
+        expected = expected - 0.1 * velocity
+    torch.testing.assert_close(weight.detach(), expected)
+
+
+@pytest.mark.parametrize("recipe", [Sgd(lr=0.1), AdamW(lr=0.01), Muon(lr=0.1, rest=Sgd(lr=0.1))])
+def test_every_parameter_is_updated_exactly_once(recipe: Sgd | AdamW | Muon) -> None:
+    network = small_network()
+    optimizers = build_optimizers(recipe, network, decay_norms_and_biases=True)
+    owned = [p for each in optimizers for group in each.param_groups for p in group["params"]]
+    assert sorted(map(id, owned)) == sorted(id(p) for p in network.parameters())
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    train_once(network, optimizers)
+    unchanged = [name for name, p in network.named_parameters() if torch.equal(p, before[name])]
+    # Shifting the input of a batch normalisation changes nothing, so its convolution's bias has no gradient.
+    assert set(unchanged) <= {"0.bias"}
+
+
+def test_norms_and_biases_are_spared_the_decay_when_asked() -> None:
+    (optimizer,) = build_optimizers(Sgd(lr=0.1, weight_decay=0.5), small_network(), decay_norms_and_biases=False)
+    decays = {p.ndim > 1: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert decays == {True: 0.5, False: 0.0}
+
+
+def test_muon_takes_the_convolutions_and_leaves_the_rest_to_sgd() -> None:
+    muon, rest = build_optimizers(Muon(lr=0.1, rest=Sgd(lr=0.2)), small_network(), decay_norms_and_biases=True)
+    assert all(p.ndim == 4 for group in muon.param_groups for p in group["params"])
+    assert all(p.ndim < 4 for group in rest.param_groups for p in group["params"])
+
+
+def test_set_lr_scales_each_groups_own_rate() -> None:
+    optimizers = build_optimizers(Muon(lr=0.1, rest=Sgd(lr=0.2)), small_network(), decay_norms_and_biases=True)
+    set_lr(optimizers, 0.5)
+    assert [group["lr"] for each in optimizers for group in each.param_groups] == pytest.approx([0.05, 0.1])
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 20), (2, 20, 8), (1, 6, 6)])
+def test_newton_schulz_brings_singular_values_near_one(shape: tuple[int, int, int]) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    values = torch.linalg.svdvals(orthogonalise(matrices, steps=8))
+    assert values.shape[-1] == min(shape[1:])
+    assert float(values.min()) > 0.5
+    assert float(values.max()) < 1.3
+
+
+def test_newton_schulz_of_a_batch_equals_one_by_one() -> None:
+    matrices = torch.randn(4, 5, 9, generator=torch.Generator().manual_seed(0))
+    singly = torch.cat([orthogonalise(each[None], steps=3) for each in matrices])
+    torch.testing.assert_close(orthogonalise(matrices, steps=3), singly)
+
+
+def test_muons_first_step_by_hand() -> None:
+    bank = nn.Parameter(torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0)))
+    gradient = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(1))
+    before = bank.detach().clone()
+    bank.grad = gradient.clone()
+    ConvMuon([bank], lr=0.1, momentum=0.5, newton_schulz_steps=3).step()
+    direction = orthogonalise(1.5 * gradient.flatten(1)[None], steps=3)[0].view_as(bank)
+    expected = before * 2.0 / before.norm() - 0.1 * direction
+    torch.testing.assert_close(bank.detach(), expected)

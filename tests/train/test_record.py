@@ -1,0 +1,83 @@
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnnlab.errors import UsageError
+from cnnlab.train.record import RunFolder, environment, read_records
+
+
+def record(step: int, split: str = "train") -> dict[str, float | int | str]:
+    return {"step": step, "epoch": 0, "split": split, "loss": 1.5, "top1": 0.25}
+
+
+def test_records_are_kept_as_lines_csv_and_tensorboard(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", resume=False) as run:
+        run.log(record(20))
+        run.log(record(40, "val"))
+    assert [each["step"] for each in read_records(tmp_path / "run")] == [20, 40]
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        assert [row["split"] for row in csv.DictReader(file)] == ["train", "val"]
+    assert list((tmp_path / "run").glob("events.out.tfevents*"))
+
+
+def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(record(1)) + "\n" + '{"step": 2, "lo')
+    assert [each["step"] for each in read_records(tmp_path)] == [1]
+
+
+def test_records_after_a_step_are_forgotten_on_resume(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", resume=False) as run:
+        for step in (20, 40, 60):
+            run.log(record(step))
+        run.drop_records_after(40)
+        assert [each["step"] for each in run.records()] == [20, 40]
+
+
+def test_a_folder_with_an_earlier_run_is_refused_with_both_ways_out(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"--resume.*or choose another"):
+        RunFolder(tmp_path, resume=False)
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to resume"):
+        RunFolder(tmp_path / "none", resume=True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_start_that_failed_before_it_began_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="bad data"), RunFolder(tmp_path / "run", resume=False):
+        raise ValueError("bad data")
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_processes_never_share_a_folder(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom cnnlab.train.record import RunFolder\n"
+        "run = RunFolder(Path(sys.argv[1]), resume=True)\nprint('locked', flush=True)\nsys.stdin.read()\n"
+    )
+    (tmp_path / "recipe.json").write_text("{}")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "locked\n"
+    with pytest.raises(UsageError, match=f"in use by process {holder.pid}"):
+        RunFolder(tmp_path, resume=True)
+    holder.kill()
+    holder.communicate()
+    RunFolder(tmp_path, resume=True).close()  # the lock died with its process
+
+
+def test_the_environment_names_what_a_figure_depends_on() -> None:
+    found = environment(torch.device("cpu"))
+    assert found["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert found["device"] == "cpu"
+    assert {"processor", "cores", "threads", "command", "time", "python"} <= found.keys()
+    json.dumps(found)

@@ -1,0 +1,97 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import cnnlab
+from cnnlab.errors import DataError, UnknownNameError, UsageError
+from cnnlab.recipes.recipe import Recipe
+from cnnlab.train.run import Settings, default_folder, resume_run, train_run, train_seeds
+from tests.train.training import RECIPE
+
+SHORT = replace(RECIPE, steps=2, batch_size=8)
+SETTINGS = Settings(data="synthetic", device="cpu")
+
+
+def test_a_run_folder_holds_all_that_the_design_names(tmp_path: Path) -> None:
+    run = train_run(SHORT, SETTINGS, tmp_path / "run")
+    names = {each.name.partition(".tfevents")[0] for each in run.folder.iterdir()}
+    assert {
+        "recipe.json", "settings.json", "environment.json", "data.json", "metrics.jsonl", "metrics.csv", "events.out",
+        "checkpoints", "curves.png", "model.safetensors", "config.json", "result.json", "test_reads.jsonl",
+    } <= names  # fmt: skip
+    assert json.loads((run.folder / "result.json").read_text()) == run.result
+
+
+def test_the_result_has_the_published_keys(tmp_path: Path) -> None:
+    result = train_run(SHORT, SETTINGS, tmp_path / "run").result
+    assert {
+        "run", "recipe", "model", "parameters", "device", "seed", "steps", "epochs", "train_seconds",
+        "images_per_second", "val", "test",
+    } <= result.keys()  # fmt: skip
+    assert result["parameters"] == 269_722
+    assert result["steps"] == 2
+    assert 0 <= result["test"]["interval95"][0] <= result["test"]["top1"] <= result["test"]["interval95"][1] <= 1
+    assert result["test"]["images"] == 500
+
+
+def test_the_test_part_is_read_exactly_once_a_run_and_that_is_on_record(tmp_path: Path) -> None:
+    run = train_run(SHORT, SETTINGS, tmp_path / "run")
+    reads = (run.folder / "test_reads.jsonl").read_text().splitlines()
+    assert len(reads) == 1
+    assert json.loads(reads[0])["why"] == "end of training"
+
+
+def test_final_trains_on_the_validation_images_too(tmp_path: Path) -> None:
+    run = train_run(SHORT, replace(SETTINGS, final=True), tmp_path / "run")
+    data = json.loads((run.folder / "data.json").read_text())
+    assert (data["train_images"], data["val_images"]) == (2500, 0)
+    assert "val" not in run.result
+
+
+def test_several_seeds_give_mean_spread_and_interval(tmp_path: Path) -> None:
+    summary = train_seeds(SHORT, SETTINGS, 2, tmp_path / "runs")
+    values = [each["test"]["top1"] for each in summary["runs"]]
+    assert summary["test"]["mean"] == pytest.approx(sum(values) / 2)
+    assert summary["test"]["interval95"][0] <= summary["test"]["mean"] <= summary["test"]["interval95"][1]
+    assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["seed0", "seed1"]
+
+
+def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:
+    train_run(SHORT, SETTINGS, tmp_path / "run")
+    with pytest.raises(UsageError, match="finished already"):
+        resume_run(tmp_path / "run")
+
+
+def test_data_that_changed_since_the_run_began_is_refused(tmp_path: Path) -> None:
+    run = train_run(SHORT, SETTINGS, tmp_path / "run")
+    (run.folder / "result.json").unlink()
+    data = json.loads((run.folder / "data.json").read_text())
+    (run.folder / "data.json").write_text(json.dumps({**data, "sha256": "0" * 64}))
+    with pytest.raises(DataError, match="has changed since it began"):
+        resume_run(run.folder)
+
+
+def test_a_misspelt_model_is_named_before_any_data_is_fetched(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="resnet20"):
+        train_run(replace(SHORT, model="resnet2"), Settings(data="no such set"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_trained_run_is_loaded_and_tested_to_the_same_figure(tmp_path: Path) -> None:
+    run = train_run(SHORT, SETTINGS, tmp_path / "run")
+    classifier = cnnlab.load(run.folder, device="cpu")
+    again = cnnlab.evaluate(classifier, "synthetic")
+    assert again.top1 == run.result["test"]["top1"]
+    assert len((run.folder / "test_reads.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_room_itself_trains(tmp_path: Path) -> None:
+    run = cnnlab.train(SHORT, data="synthetic", run=tmp_path / "run", device="cpu")
+    assert run.result["model"] == "resnet20"
+
+
+def test_default_folders_say_recipe_and_seed() -> None:
+    recipe: Recipe = replace(SHORT, name="resnet2015/cifar10")
+    assert default_folder(recipe, 3).name.startswith("resnet2015-cifar10-seed3-")

@@ -1,0 +1,54 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from cnnlab.train.signals import StopRequest
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_noted_and_the_program_goes_on(number: signal.Signals) -> None:
+    with StopRequest() as stop:
+        assert stop.name is None
+        os.kill(os.getpid(), number)
+        assert stop.name == number.name
+
+
+def test_handlers_are_put_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with StopRequest():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_second_ctrl_c_acts_at_once() -> None:
+    with StopRequest() as stop, pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.name == "SIGINT"
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_second_sigterm_ends_the_process() -> None:
+    code = (
+        "import os, signal\nfrom cnnlab.train.signals import StopRequest\n"
+        "with StopRequest():\n    os.kill(os.getpid(), 15)\n    os.kill(os.getpid(), 15)\n    print('alive')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGTERM
+    assert ended.stdout == ""
+
+
+def test_other_threads_leave_signals_alone() -> None:
+    seen: list[object] = []
+
+    def work() -> None:
+        with StopRequest() as stop:
+            seen.append(stop.name)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [None]
