@@ -56,7 +56,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """The error for a `kind` ("model", "recipe", …) called `name` that is not among `known`."""
-    names = list(known)
+    names = [str(each) for each in known]
     close = nearest(name, names)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return UnknownNameError(f"no {kind} {name!r}; {hint}known: {', '.join(names)}")

@@ -55,15 +55,18 @@ def test_norms_and_biases_are_spared_the_decay_when_asked() -> None:
 
 
 def test_muon_takes_the_convolutions_and_leaves_the_rest_to_sgd() -> None:
-    muon, rest = build_optimizers(Muon(lr=0.1, rest=Sgd(lr=0.2)), small_network(), decay_norms_and_biases=True)
-    assert all(p.ndim == 4 for group in muon.param_groups for p in group["params"])
-    assert all(p.ndim < 4 for group in rest.param_groups for p in group["params"])
+    recipe = Muon(lr=0.1, rest=Sgd(lr=0.2), linear=Sgd(lr=0.3))
+    optimizers = build_optimizers(recipe, small_network(), decay_norms_and_biases=True)
+    found = [({p.ndim for p in group["params"]}, group["lr"]) for each in optimizers for group in each.param_groups]
+    assert found == [({4}, 0.1), ({2}, 0.3), ({1}, 0.2)]
 
 
 def test_set_lr_scales_each_groups_own_rate() -> None:
     optimizers = build_optimizers(Muon(lr=0.1, rest=Sgd(lr=0.2)), small_network(), decay_norms_and_biases=True)
     set_lr(optimizers, 0.5)
-    assert [group["lr"] for each in optimizers for group in each.param_groups] == pytest.approx([0.05, 0.1])
+    assert [group["lr"] for each in optimizers for group in each.param_groups] == pytest.approx(
+        [0.05, 0.1, 0.1]
+    )
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 20), (2, 20, 8), (1, 6, 6)])

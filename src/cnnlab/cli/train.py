@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab train` takes."""
     add = parser.add_argument
     add("data", nargs="?", metavar="DATA", help="cifar10 (default), mnist, fashion_mnist, synthetic, or a folder")
-    add("--recipe", metavar="NAME", help="how to train, see: cnnlab recipes (default: fast/cifar10)")
+    add("--recipe", metavar="NAME", help="how to train, see: cnnlab recipes (default: fast/cifar10; with --model: modern/cifar10)")
     add("--model", metavar="NAME", help="another network for the recipe, see: cnnlab models")
     add("--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/…)")
     add("--resume", nargs="?", const="last", metavar="WHICH", help="go on with --run: last (default), auto, or step-…")
@@ -93,7 +93,7 @@ def _recipe(args: argparse.Namespace, data: str) -> Any:
     chosen += [f"epochs={args.epochs}"] if args.epochs else []
     chosen += [f"batch_size={args.batch_size}"] if args.batch_size else []
     chosen += [f"optimizer.lr={args.lr}"] if args.lr else []
-    recipe = get_recipe(args.recipe) if args.recipe else default_recipe(data)
+    recipe = get_recipe(args.recipe) if args.recipe else default_recipe(data, args.model)
     return with_settings(recipe, [*chosen, *args.settings])
 
 
@@ -112,10 +112,11 @@ def _tell(out: Any, result: dict[str, Any]) -> None:
         f"{result['images_per_second']:.0f} images/s"
     )
     folder = result["runs"][0]["run"] if "runs" in result else result["run"]
-    out.print(f"run folder {result['run']} (curves.png, metrics.csv, TensorBoard)")
+    out.print(f"run folder {result['run']} (curves.png, metrics.csv, TensorBoard)", markup=False)
     out.print(
         f"next:\n  cnnlab predict {folder} photo.jpg\n  cnnlab eval {folder} --protocol center\n"
-        f"  tensorboard --logdir {result['run']}"
+        f"  tensorboard --logdir {result['run']}",
+        markup=False,
     )
 
 

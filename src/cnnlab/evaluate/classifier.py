@@ -159,9 +159,12 @@ def trained_on(folder: Path) -> str:
         UsageError: the folder does not say; a bundle does not.
     """
     path = folder / "settings.json"
-    if not path.is_file():
-        raise UsageError(f"{folder} does not say what it was trained on; name the data: cnnlab eval {folder} DATA")
-    return str(json.loads(path.read_text(encoding="utf-8"))["data"])
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["data"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"{folder} does not say what it was trained on; name the data: cnnlab eval {folder} DATA"
+        ) from None
 
 
 def _record_test_read(folder: Path, protocol: str, images: int, why: str) -> None:

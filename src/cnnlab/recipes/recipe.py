@@ -52,14 +52,16 @@ class AdamW:
 
 @dataclass(frozen=True, config=STRICT)
 class Muon:
-    """Momentum made orthogonal (Jordan 2024) for convolutions, and `rest` for every other parameter.
+    """Momentum made orthogonal (Jordan 2024) for convolutions, `linear` for matrices, `rest` for all else.
 
     A filter bank (out, in, kh, kw) counts as the matrix (out, in*kh*kw) and is rescaled to a norm of
     sqrt(out) before each update, so `lr` is the size of a step relative to the filters themselves.
+    Without `linear`, matrices are trained by `rest`.
     """
 
     lr: Positive
     rest: Sgd
+    linear: Sgd | None = None
     momentum: BelowOne = 0.6
     newton_schulz_steps: Annotated[int, Field(ge=1, le=12)] = 3
     kind: Literal["muon"] = "muon"
@@ -274,7 +276,8 @@ def read(path: Path) -> Recipe:
 def _explain(problem: Any) -> str:
     place = ".".join(str(part) for part in problem["loc"]) or "recipe"
     if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = [each.name for each in dataclasses.fields(Recipe)]
+        kinds = (Recipe, Sgd, AdamW, Muon, Step, MultiStep, Cosine, OneCycle, Plateau, WarmupUntilError, PadCrop, Flip)
+        known = [field.name for kind in (*kinds, Resolution, Ema) for field in dataclasses.fields(kind)]
         close = nearest(str(problem["loc"][-1]), known, 1)
         return f"unknown field {place!r}" + (f"; did you mean {close[0]!r}?" if close else "")
     if problem["type"] == "missing":

@@ -12,6 +12,7 @@ from torch import nn
 from cnnlab.data import augment
 from cnnlab.data.loader import Batch, Batches, eval_batches
 from cnnlab.data.parts import Parts
+from cnnlab.data.preprocess import normalise
 from cnnlab.errors import CheckpointError, InterruptedRunError, NonFiniteLossError
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy
 from cnnlab.evaluate.predict import predict_probabilities
@@ -36,6 +37,7 @@ from cnnlab.types import Preprocess
 
 LOG_STEPS = 20  # steps a training record sums up
 EVAL_BATCH = 500
+CALIBRATION_IMAGES = 5_000  # training images a network may look at before the first step
 
 
 @dataclass
@@ -97,6 +99,7 @@ class Training:
             augment=augment_with(recipe.augment, seed),
         )
         self.network = place_network(build_network(recipe, parts, seed), device)
+        self._calibrate()
         self.average = averaged_copy(self.network) if recipe.average else None
         self.compiled = cast(nn.Module, torch.compile(self.network)) if compiled else self.network
         self.optimizers = build_optimizers(
@@ -114,6 +117,10 @@ class Training:
         )
         self.progress = Progress(warming_up=recipe.warmup is not None)
         self.reserve_seconds = 0.0
+
+    def _calibrate(self) -> None:
+        images = self.parts.train.images[:CALIBRATION_IMAGES].to(self.device)
+        self.network.calibrate(normalise(images, self.preprocess))
 
     # -- one step ---------------------------------------------------------------------------------------
 

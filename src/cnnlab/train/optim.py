@@ -25,9 +25,13 @@ def build_optimizers(
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if not isinstance(optimizer, Muon):
         return [_elementwise(optimizer, parameters, decay_norms_and_biases)]
-    filters = [parameter for parameter in parameters if parameter.ndim >= 4]
-    others = [parameter for parameter in parameters if parameter.ndim < 4]
-    return [_muon(optimizer, filters), _elementwise(optimizer.rest, others, decay_norms_and_biases)]
+    filters = [parameter for parameter in parameters if parameter.ndim >= 3]
+    matrices = [parameter for parameter in parameters if parameter.ndim == 2]
+    others = [parameter for parameter in parameters if parameter.ndim < 2]
+    made = [_muon(optimizer, filters)] if filters else []
+    if matrices:
+        made.append(_elementwise(optimizer.linear or optimizer.rest, matrices, decay_norms_and_biases))
+    return [*made, *([_elementwise(optimizer.rest, others, decay_norms_and_biases)] if others else [])]
 
 
 def _muon(optimizer: Muon, filters: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cnnlab
+import numpy as np
+import pytest
+import torch
+from cnnlab.data.decode import decode_file
+from cnnlab.data.parts import Part, part_from
+from cnnlab.data.preprocess import normalise, prepare
+from cnnlab.errors import CheckpointError, CnnlabError, DataError, ImageError, UnknownNameError, UsageError
+from cnnlab.evaluate.classifier import Classifier, Config, evaluate, evaluate_on, load, read_config, save, trained_on
+from cnnlab.models.catalog import create_model
+from cnnlab.types import Labels, Preprocess, Split
+from PIL import Image
+
+from ..conftest import CLASSES, draw
+
+CONFIG = Config(
+    architecture="resnet20",
+    num_classes=3,
+    in_channels=3,
+    preprocess=Preprocess(16, 16, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)),
+    labels=Labels(CLASSES),
+    protocol="center",
+)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A folder with nothing but an untrained network."""
+    torch.manual_seed(0)
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    save(folder, create_model("resnet20", num_classes=3), CONFIG)
+    return folder
+
+
+def made_part(count: int = 5) -> Part:
+    images = np.stack([draw(CLASSES[i % 3], i, (16, 16)).transpose(2, 0, 1) for i in range(count)])
+    return part_from(images, np.arange(count) % 3)
+
+
+# -- saved and loaded ------------------------------------------------------------------------------------------
+
+
+def test_saving_and_loading_keeps_every_weight_and_word(bundle: Path, tmp_path: Path) -> None:
+    first = load(bundle)
+    again = tmp_path / "again"
+    again.mkdir()
+    save(again, first.network, first.config)
+    second = load(again)
+    assert second.config == first.config
+    assert replace(second.config, weights_sha256="") == CONFIG
+    weights = second.network.state_dict()
+    assert all(torch.equal(value, weights[key]) for key, value in first.network.state_dict().items())
+
+
+def test_a_mean_image_travels_along(bundle: Path) -> None:
+    preprocess = replace(CONFIG.preprocess, mean_image=tuple(np.linspace(0, 1, 3 * 16 * 16)))
+    save(bundle, create_model("resnet20", num_classes=3), replace(CONFIG, preprocess=preprocess))
+    assert load(bundle).config.preprocess == preprocess
+
+
+def test_a_loaded_network_is_ready_to_test(bundle: Path) -> None:
+    classifier = load(bundle, device="cpu")
+    assert not classifier.network.training
+    assert classifier.device == torch.device("cpu")
+    assert classifier.folder == bundle
+
+
+def test_the_package_offers_load(bundle: Path) -> None:
+    assert isinstance(cnnlab.load(str(bundle)), Classifier)
+
+
+def test_nothing_half_written_is_left(bundle: Path) -> None:
+    assert sorted(path.name for path in bundle.iterdir()) == ["config.json", "model.safetensors"]
+
+
+# -- refused ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [9, 200, -1])
+def test_one_flipped_byte_in_the_weights_is_refused_by_name(place: int, bundle: Path) -> None:
+    path = bundle / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        load(bundle)
+
+
+def test_weights_cut_short_or_gone_are_refused_by_name(bundle: Path) -> None:
+    path = bundle / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"cannot read the weights in .*model\.safetensors"):
+        load(bundle)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"cannot read the weights in .*model\.safetensors"):
+        load(bundle)
+
+
+def change(folder: Path, edit: Callable[[dict[str, object]], object]) -> None:
+    path = folder / "config.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    edit(values)
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+
+ALTERED: dict[str, tuple[dict[str, object], str]] = {
+    "another network": ({"architecture": "resnet32"}, "holds other weights than resnet32 has"),
+    "an unknown network": ({"architecture": "resnet21"}, "no model 'resnet21'; did you mean"),
+    "another number of classes": ({"num_classes": 4}, "num_classes is 4, with 3 class names"),
+    "other class names": ({"labels": {"names": ["a", "b"]}}, "num_classes is 3, with 2 class names"),
+    "no classes": ({"num_classes": 0, "labels": {"names": []}}, "num_classes is 0"),
+    "other channels": ({"in_channels": 1}, "in_channels is 1, with 3 mean values"),
+    "another sum": ({"weights_sha256": "00"}, "altered"),
+    "a wrong type": ({"num_classes": "many"}, "does not describe a network"),
+    "no preprocessing": ({"preprocess": None}, "does not describe a network"),
+}
+
+
+@pytest.mark.parametrize(("values", "message"), ALTERED.values(), ids=ALTERED.keys())
+def test_an_altered_config_is_refused(values: dict[str, object], message: str, bundle: Path) -> None:
+    change(bundle, lambda config: config.update(values))
+    with pytest.raises(CnnlabError, match=message):
+        load(bundle)
+
+
+def test_a_config_with_too_few_deviations_is_refused(bundle: Path) -> None:
+    change(bundle, lambda config: config["preprocess"].update(std=[0.5]))  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="mean is 3, with 1 std values"):
+        load(bundle)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"architecture": "resnet20"}'])
+def test_a_broken_config_is_refused(content: bytes, bundle: Path) -> None:
+    (bundle / "config.json").write_bytes(content)
+    with pytest.raises(UsageError, match=r"config\.json does not describe a network"):
+        load(bundle)
+
+
+def test_a_folder_without_a_network_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no trained network .*cnnlab train --run"):
+        load(tmp_path)
+    with pytest.raises(UsageError, match="holds no trained network"):
+        load(tmp_path / "gone")
+
+
+def test_an_unfinished_run_says_how_to_finish_it(own_run: Path) -> None:
+    (own_run / "config.json").unlink()
+    with pytest.raises(UsageError, match="unfinished run; finish it with: cnnlab train --resume --run"):
+        read_config(own_run)
+
+
+# -- predictions -----------------------------------------------------------------------------------------------
+
+
+def test_a_photo_is_named_with_probabilities_that_fall_and_sum_to_one(tiny_run: Path, shapes: Path) -> None:
+    photo = shapes / "disc" / "03.jpg"
+    [found] = load(tiny_run).predict([photo])
+    assert found.path == str(photo)
+    assert sorted(found.names) == sorted(CLASSES)
+    assert list(found.probabilities) == sorted(found.probabilities, reverse=True)
+    assert sum(found.probabilities) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_prediction_is_decoding_preprocessing_network_softmax(tiny_run: Path, shapes: Path) -> None:
+    classifier = load(tiny_run)
+    photo = shapes / "checks" / "05.jpg"
+    images = torch.from_numpy(prepare(decode_file(photo), classifier.config.preprocess))[None]
+    batch = normalise(images, classifier.config.preprocess)
+    with torch.no_grad():
+        logits = [classifier.network(view).softmax(1) for view in (batch, batch.flip(3))]
+    expected, places = ((logits[0] + logits[1])[0] / 2).sort(descending=True)
+    [found] = classifier.predict([photo])
+    assert found.probabilities == pytest.approx(expected.tolist(), abs=1e-6)
+    assert found.names == tuple(CLASSES[place] for place in places)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 300), (300, 5), (16, 16), (1000, 700)])
+def test_photos_of_any_size_are_answered(size: tuple[int, int], tiny_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(draw("disc", 1, size)).save(path)
+    assert len(load(tiny_run).predict([path])[0].names) == 3
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_photos_in_grey_and_cmyk_are_answered(mode: str, tiny_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(draw("disc", 1)).convert(mode).save(path)
+    assert len(load(tiny_run).predict([path])[0].names) == 3
+
+
+@pytest.mark.parametrize(("top", "shown"), [(1, 1), (2, 2), (99, 3)])
+def test_as_many_classes_as_asked_for_are_given(top: int, shown: int, tiny_run: Path, shapes: Path) -> None:
+    assert len(load(tiny_run).predict([shapes / "disc" / "00.jpg"], top)[0].names) == shown
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\xff\xd8\xff\xe0 cut"])
+def test_a_file_that_is_no_image_is_refused_by_name(content: bytes, tiny_run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"bad\.jpg"):
+        load(tiny_run).predict([path])
+
+
+# -- tests -----------------------------------------------------------------------------------------------------
+
+
+def reads(folder: Path) -> list[dict[str, object]]:
+    path = folder / "test_reads.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+
+
+def test_the_figures_are_those_of_the_probabilities(bundle: Path) -> None:
+    classifier, part = load(bundle), made_part(30)
+    found = evaluate(classifier, part, protocol="flip", split=Split.VAL)
+    right = (classifier_answers(classifier, part) == part.labels).float().mean()
+    assert found.top1 == pytest.approx(float(right))
+    assert (found.protocol, found.views, found.images, found.top5) == ("flip", 2, 30, 1.0)
+    assert found.interval95[0] <= found.top1 <= found.interval95[1]
+    assert found.seconds > 0
+
+
+def classifier_answers(classifier: Classifier, part: Part) -> torch.Tensor:
+    batch = normalise(part.images, classifier.config.preprocess)
+    with torch.no_grad():
+        return (classifier.network(batch).softmax(1) + classifier.network(batch.flip(3)).softmax(1)).argmax(1)
+
+
+def test_only_reads_of_the_test_part_are_recorded(bundle: Path) -> None:
+    classifier = load(bundle)
+    evaluate(classifier, made_part(), split=Split.VAL)
+    evaluate(classifier, made_part(), split=Split.TRAIN)
+    assert reads(bundle) == []
+    evaluate(classifier, made_part(), split=Split.TEST, why="to see")
+    [read] = reads(bundle)
+    assert (read["protocol"], read["images"], read["why"]) == ("center", 5, "to see")
+
+
+def test_every_read_is_a_line_of_its_own(bundle: Path) -> None:
+    for protocol in ("center", "flip"):
+        evaluate(load(bundle), made_part(), protocol=protocol)
+    assert [read["protocol"] for read in reads(bundle)] == ["center", "flip"]
+
+
+def test_training_itself_read_the_test_part_once(tiny_run: Path) -> None:
+    assert [read["why"] for read in reads(tiny_run)][:1] == ["end of training"]
+
+
+def test_a_test_after_training_repeats_the_runs_own_figure(own_run: Path, shapes: Path) -> None:
+    found = evaluate_on(load(own_run), str(shapes))
+    before = json.loads((own_run / "result.json").read_text(encoding="utf-8"))["test"]
+    assert (found.top1, found.images) == (before["top1"], before["images"])
+    assert found.loss == pytest.approx(before["loss"], abs=1e-6)
+    assert [read["why"] for read in reads(own_run)] == ["end of training", f"cnnlab eval {shapes}"]
+
+
+def test_the_room_itself_can_be_called(own_run: Path, shapes: Path) -> None:
+    found = cnnlab.evaluate(cnnlab.load(own_run), shapes, protocol="center", split="val")
+    assert (found.protocol, found.views) == ("center", 1)
+    assert len(reads(own_run)) == 1
+
+
+def test_other_classes_than_the_networks_are_refused_with_both(own_run: Path) -> None:
+    with pytest.raises(UsageError, match="trained for the classes checks, disc, stripes; .* has disc, ring"):
+        evaluate_on(load(own_run), "synthetic")
+
+
+def test_a_misspelt_split_or_protocol_gets_a_suggestion(own_run: Path, shapes: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no split 'tset'; did you mean 'test'"):
+        evaluate_on(load(own_run), str(shapes), split="tset")
+    with pytest.raises(UnknownNameError, match="no protocol 'flop'; did you mean 'flip'"):
+        evaluate_on(load(own_run), str(shapes), protocol="flop")
+
+
+def test_a_split_that_is_not_there_is_named(own_run: Path, tmp_path: Path) -> None:
+    for kind in CLASSES:
+        for split in ("train", "val"):
+            folder = tmp_path / "photos" / split / kind
+            folder.mkdir(parents=True)
+            Image.fromarray(draw(kind, 0)).save(folder / "0.jpg")
+    with pytest.raises(DataError, match="has no test part; it has 3 images to train on; try --split val"):
+        evaluate_on(load(own_run), str(tmp_path / "photos"))
+
+
+def test_a_run_knows_its_data_and_a_bundle_says_that_it_does_not(tiny_run: Path, shapes: Path, bundle: Path) -> None:
+    assert trained_on(tiny_run) == str(shapes)
+    with pytest.raises(UsageError, match="name the data: cnnlab eval .* DATA"):
+        trained_on(bundle)
+    (bundle / "settings.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UsageError, match="name the data"):
+        trained_on(bundle)

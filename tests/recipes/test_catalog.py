@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cnnlab.errors import UnknownNameError, UsageError
+from cnnlab.recipes import RECIPES, fast, get_recipe, to_dict
+from cnnlab.recipes.catalog import default_recipe
+
+
+def test_a_recipe_is_found_by_its_name() -> None:
+    assert get_recipe("fast/cifar10") is fast.CIFAR10
+
+
+def test_a_misspelt_recipe_gets_a_suggestion() -> None:
+    with pytest.raises(UnknownNameError, match="no recipe 'resnet2015/cifar'; did you mean 'resnet2015/cifar10'"):
+        get_recipe("resnet2015/cifar")
+
+
+def test_a_json_file_is_a_recipe_too(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(to_dict(fast.MNIST)), encoding="utf-8")
+    assert get_recipe(str(path)) == fast.MNIST
+
+
+def test_a_json_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="mine.json"):
+        get_recipe(str(tmp_path / "mine.json"))
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [("cifar10", "fast/cifar10"), ("synthetic", "fast/cifar10"), ("photos/", "fast/cifar10"), ("mnist", "fast/mnist")],
+)
+def test_data_without_a_recipe_gets_the_fast_one(data: str, name: str) -> None:
+    assert default_recipe(data).name == name
+
+
+def test_every_recipe_is_called_what_the_catalogue_calls_it() -> None:
+    assert {name: recipe.name for name, recipe in RECIPES.items()} == {name: name for name in RECIPES}
+
+
+def test_another_network_than_the_fast_recipes_own_gets_the_modern_recipe() -> None:
+    assert default_recipe("cifar10", "resnet20").name == "modern/cifar10"
+    assert default_recipe("cifar10", "airnet").name == "fast/cifar10"

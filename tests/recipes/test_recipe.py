@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cnnlab.errors import UsageError
+from cnnlab.recipes import RECIPES, Recipe, from_dict, read, to_dict, with_settings
+from cnnlab.recipes.recipe import AdamW, Constant, Cosine, Muon, MultiStep, Resolution, Sgd
+from hypothesis import given
+from hypothesis import strategies as st
+
+PLAIN = Recipe(name="plain", paper="none", model="resnet20", batch_size=8, optimizer=Sgd(lr=0.1), schedule=Constant(), steps=3)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_json_and_back_is_exact(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(to_dict(RECIPES[name])), encoding="utf-8")
+    assert read(path) == RECIPES[name]
+
+
+def test_json_writes_every_field_out() -> None:
+    assert to_dict(PLAIN)["label_smoothing"] == 0.0
+    assert to_dict(PLAIN)["optimizer"] == {
+        "lr": 0.1,
+        "momentum": 0.9,
+        "nesterov": False,
+        "weight_decay": 0.0,
+        "kind": "sgd",
+    }
+
+
+def test_fields_left_out_take_their_defaults() -> None:
+    assert from_dict({key: value for key, value in to_dict(PLAIN).items() if key != "augment"}) == PLAIN
+
+
+@given(lr=st.floats(1e-9, 1e9), momentum=st.floats(0, 0.999), smoothing=st.floats(0, 0.999))
+def test_numbers_set_are_kept_to_the_last_bit(lr: float, momentum: float, smoothing: float) -> None:
+    settings = [f"optimizer.lr={lr!r}", f"optimizer.momentum={momentum!r}", f"label_smoothing={smoothing!r}"]
+    expected = replace(PLAIN, optimizer=Sgd(lr=lr, momentum=momentum), label_smoothing=smoothing)
+    assert with_settings(PLAIN, settings) == expected
+
+
+@given(st.text())
+def test_any_text_can_be_a_name(text: str) -> None:
+    assert with_settings(PLAIN, [f"expected={json.dumps(text)}"]).expected == text
+
+
+@given(st.text(max_size=30))
+def test_any_setting_is_applied_or_refused_by_a_message(setting: str) -> None:
+    try:
+        changed = with_settings(PLAIN, [setting])
+    except UsageError as error:
+        assert str(error)
+    else:
+        assert isinstance(changed, Recipe)
+
+
+def test_a_setting_may_replace_a_whole_choice() -> None:
+    changed = with_settings(PLAIN, ['schedule={"kind": "cosine"}', 'optimizer={"kind": "adamw", "lr": 0.001}'])
+    assert (changed.schedule, changed.optimizer) == (Cosine(), AdamW(lr=0.001))
+
+
+def test_later_settings_win() -> None:
+    assert with_settings(PLAIN, ["batch_size=4", "batch_size=16"]).batch_size == 16
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("True", True), ("false", False), ("False", False)])
+def test_truth_may_be_written_as_json_or_python(text: str, value: bool) -> None:
+    assert with_settings(PLAIN, [f"optimizer.nesterov={text}"]).optimizer == Sgd(lr=0.1, nesterov=value)
+
+
+def test_setting_epochs_takes_the_place_of_steps_and_back() -> None:
+    by_epochs = with_settings(PLAIN, ["epochs=2"])
+    assert (by_epochs.steps, by_epochs.epochs) == (None, 2)
+    assert with_settings(by_epochs, ["steps=5"]) == replace(PLAIN, steps=5)
+
+
+REFUSED_SETTINGS = [
+    ("lr", "no '='"),
+    ("optimizer.lrr=1", r"no recipe field 'optimizer.lrr'; did you mean 'lr'\? known here: lr, momentum"),
+    ("optimiser.lr=1", "did you mean 'optimizer'"),
+    ("btach_size=1", "did you mean 'batch_size'"),
+    ("optimizer.lr.x=1", "'x' is asked of a plain value, 0.1"),
+    ("warmup.error=0.5", "'error' is asked of a plain value, None"),
+    ("batch_size=0", "batch_size: .*greater than or equal to 1; seen 0"),
+    ("batch_size=many", "batch_size: .*valid integer.*; seen 'many'"),
+    ("optimizer.lr=-1", "greater than 0; seen -1"),
+    ("optimizer.lr=Infinity", "finite"),
+    ("optimizer.momentum=1", "less than 1; seen 1"),
+    ("label_smoothing=NaN", "label_smoothing"),
+    ("schedule.kind=cosin", "expected tags: .*'cosine'"),
+    ("protocol=fliip", "'center', 'flip' or 'shift6'"),
+    ("steps=null", "exactly one of steps and epochs; it has steps=None and epochs=None"),
+    ('epochs={"a": 1}', "epochs"),
+    ("=1", "no recipe field ''"),
+]
+
+
+@pytest.mark.parametrize(("setting", "message"), REFUSED_SETTINGS)
+def test_a_wrong_setting_is_refused_with_what_is_accepted(setting: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        with_settings(PLAIN, [setting])
+
+
+REFUSED_VALUES = [
+    ({"labelsmoothing": 0.1}, "unknown field 'labelsmoothing'; did you mean 'label_smoothing'"),
+    ({"qqqq": 0.1}, "unknown field 'qqqq'$"),
+    ({"optimizer": {"kind": "sgd", "lr": 0.1, "momentun": 0.9}}, "unknown field .*momentun'; did you mean 'momentum'"),
+    ({"optimizer": {"kind": "sgd"}}, "field 'optimizer.sgd.lr' is missing"),
+    ({"resolutions": [{"until": 0.5, "pixel": 8}]}, "did you mean 'pixels'"),
+    ({"optimizer": {"kind": "sgd", "lr": "fast"}}, "seen 'fast'"),
+    ({"epochs": 2}, "exactly one of steps and epochs; it has steps=3 and epochs=2"),
+    ({"resolutions": [{"until": 0.5, "pixels": 8}, {"until": 0.4, "pixels": 16}]}, r"later and later; seen \[0.5, 0.4\]"),
+    ({"schedule": {"kind": "multistep", "at_steps": [20, 10]}}, r"must rise; seen \(20, 10\)"),
+    ({"schedule": {"kind": "multistep", "at_steps": [10, 10]}}, "must rise"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED_VALUES)
+def test_wrong_values_are_refused_with_what_is_accepted(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        from_dict({**to_dict(PLAIN), **changes})
+
+
+def test_every_problem_is_named_at_once() -> None:
+    with pytest.raises(UsageError, match="'name' is missing; .*'paper' is missing"):
+        from_dict({"model": "resnet20"})
+
+
+def test_a_recipe_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        PLAIN.steps = 4  # type: ignore[misc]
+
+
+def test_contradictions_are_refused_in_python_too() -> None:
+    with pytest.raises(UsageError, match="exactly one"):
+        replace(PLAIN, steps=None)
+    with pytest.raises(UsageError, match="must rise"):
+        replace(PLAIN, schedule=MultiStep(at_steps=(2, 1)))
+    with pytest.raises(UsageError, match="later and later"):
+        replace(PLAIN, resolutions=(Resolution(until=0.5, pixels=8), Resolution(until=0.5, pixels=9)))
+
+
+def test_muon_holds_an_optimizer_for_the_rest() -> None:
+    muon = replace(PLAIN, optimizer=Muon(lr=0.2, rest=Sgd(lr=0.1)))
+    assert with_settings(muon, ["optimizer.rest.lr=0.05"]).optimizer == Muon(lr=0.2, rest=Sgd(lr=0.05))
+
+
+BROKEN_FILES = {
+    "cut short": b'{"name": "x", ',
+    "empty": b"",
+    "not text": b"\xff\xfe\x00\x01",
+    "a list": b"[1, 2]",
+    "a number": b"3",
+    "nothing": b"null",
+}
+
+
+@pytest.mark.parametrize("content", BROKEN_FILES.values(), ids=BROKEN_FILES.keys())
+def test_a_broken_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_bytes(content)
+    with pytest.raises(UsageError):
+        read(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read a recipe from .*gone.json"):
+        read(tmp_path / "gone.json")
+    with pytest.raises(UsageError, match="cannot read"):
+        read(tmp_path)
