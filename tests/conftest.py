@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -95,8 +95,6 @@ def tiny_run(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def own_run(tiny_run: Path, tmp_path: Path) -> Iterator[Path]:
+def own_run(tiny_run: Path, tmp_path: Path) -> Path:
     """A copy of `tiny_run` that the test may spoil."""
-    import shutil
-
-    yield Path(shutil.copytree(tiny_run, tmp_path / "own_run"))
+    return Path(shutil.copytree(tiny_run, tmp_path / "own_run"))

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from cnnlab import errors
 from cnnlab.errors import CnnlabError, nearest, unknown_name
 from cnnlab.types import Split
-from hypothesis import given
-from hypothesis import strategies as st
 
 EXIT_CODES = {
     "CnnlabError": 1,

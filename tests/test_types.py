@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from cnnlab.types import Interpolation, Labels, Prediction, Preprocess, Split
 
 VALUES = [

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from cnnlab.data.parts import Parts, part_from
 from cnnlab.data.preprocess import measure
 from cnnlab.data.sources import NAMES, PUBLISHED
@@ -101,9 +102,7 @@ def length(recipe: Recipe) -> float:
 def test_every_trainable_parameter_is_given_to_one_optimizer_once(name: str) -> None:
     recipe = get_recipe(name)
     network = create_model(recipe.model)
-    optimizers = build_optimizers(
-        recipe.optimizer, network, decay_norms_and_biases=recipe.decay_norms_and_biases
-    )
+    optimizers = build_optimizers(recipe.optimizer, network, decay_norms_and_biases=recipe.decay_norms_and_biases)
     given = [id(each) for one in optimizers for group in one.param_groups for each in group["params"]]
     assert sorted(given) == sorted(id(each) for each in network.parameters() if each.requires_grad)
 
@@ -115,8 +114,16 @@ def test_it_takes_three_steps_and_every_weight_moves(name: str, tmp_path: Path) 
     preprocess = measure(parts.train.images, recipe.normalisation)
     with RunFolder(tmp_path / "run", resume=False) as run:
         training = Training(
-            recipe, parts, preprocess, run, seed=0, device=torch.device("cpu"), minutes=None, compiled=False,
-            save_seconds=60, watch=Watch()
+            recipe,
+            parts,
+            preprocess,
+            run,
+            seed=0,
+            device=torch.device("cpu"),
+            minutes=None,
+            compiled=False,
+            save_seconds=60,
+            watch=Watch(),
         )
         before = {key: value.clone() for key, value in training.network.named_parameters()}
         for _ in range(3):

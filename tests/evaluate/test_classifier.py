@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import cnnlab
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+
+import cnnlab
 from cnnlab.data.decode import decode_file
 from cnnlab.data.parts import Part, part_from
 from cnnlab.data.preprocess import normalise, prepare
@@ -16,7 +18,6 @@ from cnnlab.errors import CheckpointError, CnnlabError, DataError, ImageError, U
 from cnnlab.evaluate.classifier import Classifier, Config, evaluate, evaluate_on, load, read_config, save, trained_on
 from cnnlab.models.catalog import create_model
 from cnnlab.types import Labels, Preprocess, Split
-from PIL import Image
 
 from ..conftest import CLASSES, draw
 
@@ -145,7 +146,7 @@ def test_a_broken_config_is_refused(content: bytes, bundle: Path) -> None:
 
 
 def test_a_folder_without_a_network_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no trained network .*cnnlab train --run"):
+    with pytest.raises(UsageError, match=r"holds no trained network .*cnnlab train --run"):
         load(tmp_path)
     with pytest.raises(UsageError, match="holds no trained network"):
         load(tmp_path / "gone")
@@ -268,7 +269,7 @@ def test_the_room_itself_can_be_called(own_run: Path, shapes: Path) -> None:
 
 
 def test_other_classes_than_the_networks_are_refused_with_both(own_run: Path) -> None:
-    with pytest.raises(UsageError, match="trained for the classes checks, disc, stripes; .* has disc, ring"):
+    with pytest.raises(UsageError, match=r"trained for the classes checks, disc, stripes; .* has disc, ring"):
         evaluate_on(load(own_run), "synthetic")
 
 
@@ -291,7 +292,7 @@ def test_a_split_that_is_not_there_is_named(own_run: Path, tmp_path: Path) -> No
 
 def test_a_run_knows_its_data_and_a_bundle_says_that_it_does_not(tiny_run: Path, shapes: Path, bundle: Path) -> None:
     assert trained_on(tiny_run) == str(shapes)
-    with pytest.raises(UsageError, match="name the data: cnnlab eval .* DATA"):
+    with pytest.raises(UsageError, match=r"name the data: cnnlab eval .* DATA"):
         trained_on(bundle)
     (bundle / "settings.json").write_text("{", encoding="utf-8")
     with pytest.raises(UsageError, match="name the data"):

@@ -3,10 +3,11 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from cnnlab.evaluate.intervals import Spread, spread, student95, wilson
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+
+from cnnlab.evaluate.intervals import Spread, spread, student95, wilson
 
 
 @given(trials=st.integers(1, 100_000), share=st.floats(0, 1))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from cnnlab.evaluate.metrics import negative_log_likelihood, per_class_accuracy, top_k_accuracy, top_k_hits
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, log_loss, recall_score, top_k_accuracy_score
 from torch import Tensor
+
+from cnnlab.evaluate.metrics import negative_log_likelihood, per_class_accuracy, top_k_accuracy, top_k_hits
 
 
 def drawn(images: int, classes: int, seed: int) -> tuple[Tensor, Tensor]:

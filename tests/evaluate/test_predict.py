@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from cnnlab.evaluate.predict import predict_probabilities, view_probabilities
 from cnnlab.evaluate.protocols import PROTOCOLS
 from cnnlab.models.catalog import create_model
-from torch import Tensor, nn
 
 
 @pytest.fixture

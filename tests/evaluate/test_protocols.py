@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cnnlab.errors import UnknownNameError
-from cnnlab.evaluate.protocols import PROTOCOLS, as_is, both, get_protocol, mirrored, shifted
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+
+from cnnlab.errors import UnknownNameError
+from cnnlab.evaluate.protocols import PROTOCOLS, as_is, both, get_protocol, mirrored, shifted
 
 VIEWS = {"center": 1, "flip": 2, "shift6": 6}
 ROWS = torch.arange(12.0).view(1, 1, 3, 4)  # 0 1 2 3 / 4 5 6 7 / 8 9 10 11

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from cnnlab.errors import UsageError
 from cnnlab.models.catalog import create_model
 from cnnlab.models.device import keep_freed_memory, place_network, resolve_device

@@ -91,9 +91,10 @@ def test_features_is_a_module_and_a_function():
 
 
 def test_starts_by_glorots_rule():
-    net = vgg.VGG("A", num_classes=3)
+    net = vgg.vgg11(num_classes=3)
     weight = net.features[3].weight  # 64 to 128 channels
     assert weight.var().item() == pytest.approx(2 / (64 * 9 + 128 * 9), rel=0.05)
+    assert net.classifier[3].weight.var().item() == pytest.approx(2 / (4096 + 4096), rel=0.05)
     assert not net.features[3].bias.any()
 
 

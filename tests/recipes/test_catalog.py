@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from cnnlab.errors import UnknownNameError, UsageError
 from cnnlab.recipes import RECIPES, fast, get_recipe, to_dict
 from cnnlab.recipes.catalog import default_recipe
@@ -25,7 +26,7 @@ def test_a_json_file_is_a_recipe_too(tmp_path: Path) -> None:
 
 
 def test_a_json_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="mine.json"):
+    with pytest.raises(UsageError, match=r"mine\.json"):
         get_recipe(str(tmp_path / "mine.json"))
 
 

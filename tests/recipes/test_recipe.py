@@ -5,13 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cnnlab.errors import UsageError
-from cnnlab.recipes import RECIPES, Recipe, from_dict, read, to_dict, with_settings
-from cnnlab.recipes.recipe import AdamW, Constant, Cosine, Muon, MultiStep, Resolution, Sgd
 from hypothesis import given
 from hypothesis import strategies as st
 
-PLAIN = Recipe(name="plain", paper="none", model="resnet20", batch_size=8, optimizer=Sgd(lr=0.1), schedule=Constant(), steps=3)
+from cnnlab.errors import UsageError
+from cnnlab.recipes import RECIPES, Recipe, from_dict, read, to_dict, with_settings
+from cnnlab.recipes.recipe import AdamW, Constant, Cosine, MultiStep, Muon, Resolution, Sgd
+
+PLAIN = Recipe(
+    name="plain", paper="none", model="resnet20", batch_size=8, optimizer=Sgd(lr=0.1), schedule=Constant(), steps=3
+)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -52,10 +55,9 @@ def test_any_text_can_be_a_name(text: str) -> None:
 def test_any_setting_is_applied_or_refused_by_a_message(setting: str) -> None:
     try:
         changed = with_settings(PLAIN, [setting])
-    except UsageError as error:
-        assert str(error)
-    else:
-        assert isinstance(changed, Recipe)
+    except UsageError:
+        return
+    assert isinstance(changed, Recipe)
 
 
 def test_a_setting_may_replace_a_whole_choice() -> None:
@@ -113,7 +115,10 @@ REFUSED_VALUES = [
     ({"resolutions": [{"until": 0.5, "pixel": 8}]}, "did you mean 'pixels'"),
     ({"optimizer": {"kind": "sgd", "lr": "fast"}}, "seen 'fast'"),
     ({"epochs": 2}, "exactly one of steps and epochs; it has steps=3 and epochs=2"),
-    ({"resolutions": [{"until": 0.5, "pixels": 8}, {"until": 0.4, "pixels": 16}]}, r"later and later; seen \[0.5, 0.4\]"),
+    (
+        {"resolutions": [{"until": 0.5, "pixels": 8}, {"until": 0.4, "pixels": 16}]},
+        r"later and later; seen \[0.5, 0.4\]",
+    ),
     ({"schedule": {"kind": "multistep", "at_steps": [20, 10]}}, r"must rise; seen \(20, 10\)"),
     ({"schedule": {"kind": "multistep", "at_steps": [10, 10]}}, "must rise"),
 ]
@@ -126,7 +131,7 @@ def test_wrong_values_are_refused_with_what_is_accepted(changes: dict[str, objec
 
 
 def test_every_problem_is_named_at_once() -> None:
-    with pytest.raises(UsageError, match="'name' is missing; .*'paper' is missing"):
+    with pytest.raises(UsageError, match=r"'name' is missing; .*'paper' is missing"):
         from_dict({"model": "resnet20"})
 
 
@@ -168,7 +173,7 @@ def test_a_broken_file_is_refused(content: bytes, tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot read a recipe from .*gone.json"):
+    with pytest.raises(UsageError, match=r"cannot read a recipe from .*gone.json"):
         read(tmp_path / "gone.json")
     with pytest.raises(UsageError, match="cannot read"):
         read(tmp_path)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cnnlab.report.curves import draw_curves
 from PIL import Image
+
+from cnnlab.report.curves import draw_curves
 
 
 def record(step: int, split: str) -> dict[str, object]:
@@ -59,6 +60,6 @@ def test_other_records_draw_another_picture(tmp_path: Path) -> None:
     assert not np.array_equal(pixels(tmp_path / "curves.png"), before)
 
 
-@pytest.mark.parametrize("title", ["", "50% of $x$", "数据 set"])
+@pytest.mark.parametrize("title", ["", "50% of $x", r"a$\nosuch{$b", "数据 set", "caf\udce9"])
 def test_any_title_is_only_text(title: str, tmp_path: Path) -> None:
     assert draw_curves(written(tmp_path, record(1, "train")), title) is not None

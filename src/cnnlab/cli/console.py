@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -14,6 +14,7 @@ from rich.table import Table
 from cnnlab.train.watch import Moment, Watch
 
 PLAIN_SECONDS = 10.0  # between two plain progress lines
+BAR_SECONDS = 0.2  # between two changes of a line on a terminal
 PIPE_WIDTH = 200  # columns of a table where no terminal sets them
 
 
@@ -138,18 +139,22 @@ def watch_for(out: Console) -> Watch:
     return BarWatch(out) if out.is_terminal else PlainWatch(out)
 
 
-def download_report(out: Console) -> Any:
-    """A progress callback for downloads and decoding: (done, total or None) -> a line now and then."""
-    state = {"printed": 0.0}
+def download_report(out: Console) -> Callable[[int, int | None], None]:
+    """A progress callback (done, total or None) for downloads and decoding: a line now and then.
+
+    What is over before the first line is due goes unmentioned.
+    """
+    pause = BAR_SECONDS if out.is_terminal else PLAIN_SECONDS
+    printed, begun = time.monotonic(), False
 
     def report(done: int, total: int | None) -> None:
-        if time.monotonic() - state["printed"] < (0.2 if out.is_terminal else PLAIN_SECONDS) and done != total:
+        nonlocal printed, begun
+        finished = done == total
+        if time.monotonic() - printed < pause and not (finished and begun):
             return
-        state["printed"] = time.monotonic()
-        share = f"{100 * done / total:.0f}%" if total else f"{done:,}"
-        end = "\r" if out.is_terminal and done != total else "\n"
-        print(
-            f"  fetching: {share} of {total:,}" if total else f"  fetching: {share}", end=end, file=out.file, flush=True
-        )
+        printed, begun = time.monotonic(), True
+        share = f"{100 * done / total:.0f}% of {total:,}" if total else f"{done:,}"
+        end = "\r" if out.is_terminal and not finished else "\n"
+        print(f"  loading: {share}", end=end, file=out.file, flush=True)
 
     return report

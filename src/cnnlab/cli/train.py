@@ -14,7 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab train` takes."""
     add = parser.add_argument
     add("data", nargs="?", metavar="DATA", help="cifar10 (default), mnist, fashion_mnist, synthetic, or a folder")
-    add("--recipe", metavar="NAME", help="how to train, see: cnnlab recipes (default: fast/cifar10; with --model: modern/cifar10)")
+    add(
+        "--recipe",
+        metavar="NAME",
+        help="how to train, see: cnnlab recipes (default: fast/cifar10; with --model: modern/cifar10)",
+    )
     add("--model", metavar="NAME", help="another network for the recipe, see: cnnlab models")
     add("--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/…)")
     add("--resume", nargs="?", const="last", metavar="WHICH", help="go on with --run: last (default), auto, or step-…")

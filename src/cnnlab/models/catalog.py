@@ -143,6 +143,7 @@ MODELS: dict[str, Entry] = {
     "legacy_seresnet50": Entry(senet.legacy_seresnet50, 2017, SENET, 224),
     "legacy_seresnet101": Entry(senet.legacy_seresnet101, 2017, SENET, 224),
     "legacy_seresnet152": Entry(senet.legacy_seresnet152, 2017, SENET, 224),
+    "se_bn_inception": Entry(senet.se_bn_inception, 2017, SENET, 224),
     "senet154": Entry(senet.senet154, 2017, SENET, 224),
     "wide_resnet50_2": Entry(wide_resnet.wide_resnet50_2, 2016, WIDE_RESNET, 224),
     "wide_resnet101_2": Entry(wide_resnet.wide_resnet101_2, 2016, WIDE_RESNET, 224),

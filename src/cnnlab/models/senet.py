@@ -29,8 +29,7 @@ Differences:
   only, so here `dropout` is 0 for the others.
 - Convolutions start from He's normal with the outputs as n, as in timm (which also starts the last norm of
   a block of `seresnet50` at 0; here at 1).
-- `se_bn_inception` has no file in torchvision or timm; its keys are `bn_inception`'s with `se_3a` and on
-  added.
+- `se_bn_inception` is in neither torchvision nor timm; its keys are `bn_inception`'s and `inception_3a_se.fc1`, ...
 """
 
 from __future__ import annotations
@@ -42,6 +41,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnnlab.models.bn_inception import FIGURE_5, BNInception, Row
 from cnnlab.models.layers import Network, he_convolutions, head_alias
 from cnnlab.models.resnet import BLOCKS, WIDTHS, ResNet
 
@@ -237,6 +237,24 @@ def _legacy_seresnet(layers: int, dropout: float, num_classes: int, in_channels:
     )
 
 
+class SEBNInception(BNInception):
+    """BN-Inception with an SE block on the output of each of its ten inceptions (Figure 2)."""
+
+    def __init__(self, *, num_classes: int = 1000, in_channels: int = 3) -> None:
+        super().__init__(num_classes=num_classes, in_channels=in_channels)
+        channels = 192
+        for name, row in FIGURE_5.items():
+            channels = row.channels(channels)
+            block = SqueezeExcitation(channels)
+            he_convolutions(block)
+            self.add_module(f"inception_{name}_se", block)
+
+    def inception(self, name: str, row: Row, maps: Tensor) -> Tensor:
+        """Maps (N, row.channels, H / stride, W / stride) for maps (N, C, H, W), each scaled by its gate."""
+        scaled: Tensor = self.get_submodule(f"{name}_se")(super().inception(name, row, maps))
+        return scaled
+
+
 def seresnet50(*, num_classes: int = 1000, in_channels: int = 3) -> ResNet:
     """SE-ResNet-50, stride on the 3x3: 28,088,024 parameters."""
     return ResNet(SEBottleneck, 4, BLOCKS[50], num_classes=num_classes, in_channels=in_channels)
@@ -265,6 +283,11 @@ def legacy_seresnet101(*, dropout: float = 0.0, num_classes: int = 1000, in_chan
 def legacy_seresnet152(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3) -> LegacySENet:
     """SE-ResNet-152 as released, stride on the first 1x1: 66,821,848 parameters."""
     return _legacy_seresnet(152, dropout, num_classes, in_channels)
+
+
+def se_bn_inception(*, num_classes: int = 1000, in_channels: int = 3) -> SEBNInception:
+    """SE-BN-Inception: 11,931,622 parameters."""
+    return SEBNInception(num_classes=num_classes, in_channels=in_channels)
 
 
 def senet154(*, dropout: float = 0.2, num_classes: int = 1000, in_channels: int = 3) -> LegacySENet:

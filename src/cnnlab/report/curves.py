@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,12 @@ def draw_curves(folder: Path, title: str) -> Path | None:
     accuracy.legend(frameon=False, loc="lower right")
     if val:
         _mark_last(accuracy, val[-1])
-    figure.suptitle(title, fontsize=11, color="#333333")
+    shown = title.encode("utf-8", "replace").decode()  # folder names need not be UTF-8
+    figure.suptitle(shown, fontsize=11, color="#333333", parse_math=False)
     path = folder / "curves.png"
-    figure.savefig(path, dpi=130)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box
+        figure.savefig(path, dpi=130)
     return path
 
 

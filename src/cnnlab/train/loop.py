@@ -116,7 +116,7 @@ class Training:
             stretch=minutes is not None,
         )
         self.progress = Progress(warming_up=recipe.warmup is not None)
-        self.reserve_seconds = 0.0
+        self.eval_seconds_per_image: float | None = None  # of one view, once a validation has been timed
 
     def _calibrate(self) -> None:
         images = self.parts.train.images[:CALIBRATION_IMAGES].to(self.device)
@@ -147,10 +147,17 @@ class Training:
         if self.average is not None and self.recipe.average is not None:
             update_average(self.average, self.network, self.recipe.average.decay, self.clock.step + 1)
         seconds = time.perf_counter() - started
-        self.clock.tick(seconds, self.full_pixels, self.reserve_seconds)
+        self.clock.tick(seconds, self.full_pixels, self._test_seconds())
         self._account(result, len(batch.labels), seconds, epoch, lr, pixels)
         if position + 1 == self.batches.steps_per_epoch or self.clock.done:
             self.validate(epoch)
+
+    def _test_seconds(self) -> float:
+        """What the last validation and the reading of the test part will take, which a time budget leaves room for."""
+        forward = self.clock.unit_seconds / self.recipe.batch_size / 3  # a step is a forward pass and twice that back
+        views = len(PROTOCOLS[self.recipe.protocol].views)
+        tested = len(self.parts.test) if self.parts.test is not None else 0
+        return (self.eval_seconds_per_image or forward) * (len(self.parts.val) + views * tested)
 
     def _set_lr(self) -> float:
         scale = self.recipe_steps * self.clock.share
@@ -248,8 +255,9 @@ class Training:
         top1 = top_k_accuracy(probabilities, labels)
         loss = negative_log_likelihood(probabilities, labels)
         self.progress.val_errors.append(1 - top1)
-        self.clock.spend(time.perf_counter() - started)
-        self.reserve_seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        self.clock.spend(seconds)
+        self.eval_seconds_per_image = seconds / len(labels)
         self.run.log(
             {
                 "step": self.clock.step,

@@ -1,0 +1,102 @@
+"""Write the tables of docs/performance.md from the records in bench/results/, between their marks.
+
+    python bench/tables.py            # rewrite the page
+    python bench/tables.py --check    # fail if the page differs from the records
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "performance.md"
+RESULTS = ROOT / "bench" / "results"
+
+
+def seeds_table(record: dict[str, Any]) -> str:
+    """Several seeds of one command: each seed's accuracy and time, then mean and spread."""
+    rows = ["| seed | test | validation | training time | epochs | images/s |", "|---|---|---|---|---|---|"]
+    for run in record["runs"]:
+        rows.append(
+            f"| {run['seed']} | {percent(run['test']['top1'])} | {percent(run['val']['top1'])} "
+            f"| {run['train_seconds'] / 60:.1f} min | {run['epochs']:.1f} | {run['images_per_second']:.0f} |"
+        )
+    low, high = (percent(each) for each in record["test"]["interval95"])
+    mean, std = percent(record["test"]["mean"]), percent(record["test"]["std"])
+    return "\n".join(rows) + f"\n\nMean {mean}, standard deviation {std}, 95% interval of the mean {low} to {high}."
+
+
+def throughput_table(record: dict[str, Any]) -> str:
+    """Images a second of each loop, with the ratio to the better of the usual ones."""
+    rows = ["| loop | images/s, median | min | max |", "|---|---|---|---|"]
+    for name, values in record["images_per_second"].items():
+        rows.append(f"| {name} | {record['medians'][name]:.0f} | {min(values):.0f} | {max(values):.0f} |")
+    return "\n".join(rows) + (
+        f"\n\ncnnlab is {record['ratio']:.2f} times the better usual loop ({len(values)} rounds, interleaved); it reaches "
+        f"{record['share_of_peak']:.0%} of the float32 matrix product ({record['matrix_peak_gflops']:.0f} GFLOP/s)."
+    )
+
+
+def kills_table(record: list[dict[str, Any]]) -> str:
+    """Kills by recipe, and how many trainings ended bit-equal."""
+    rows = ["| recipe | trainings | SIGKILL | SIGTERM | ended bit-equal, log too |", "|---|---|---|---|---|"]
+    for recipe in dict.fromkeys(each["recipe"] for each in record):
+        mine = [each for each in record if each["recipe"] == recipe]
+        sent = [name for each in mine for name in each["kills"]]
+        whole = sum(each["same_weights"] and each["same_log"] for each in mine)
+        rows.append(
+            f"| {recipe} | {len(mine)} | {sent.count('SIGKILL')} | {sent.count('SIGTERM')} | {whole} of {len(mine)} |"
+        )
+    return "\n".join(rows)
+
+
+def startup_table(record: dict[str, Any]) -> str:
+    """Seconds until `cnnlab --help` is printed."""
+    return (
+        f"`cnnlab --help`: median {record['help']['median_seconds']:.2f} s "
+        f"({record['help']['min_seconds']:.2f} to {record['help']['max_seconds']:.2f}, {record['runs']} runs); "
+        f"`python -c pass` on the same machine {record['python']['median_seconds']:.2f} s."
+    )
+
+
+TABLES: dict[str, Callable[[Any], str]] = {
+    "first-run": seeds_table,
+    "three-minutes": seeds_table,
+    "resnet20-throughput": throughput_table,
+    "kill-and-resume": kills_table,
+    "startup": startup_table,
+}
+
+
+def percent(share: float) -> str:
+    """A share as a percentage."""
+    return f"{100 * share:.2f}%"
+
+
+def with_tables(page: str) -> str:
+    """The page with each marked part made anew from its record."""
+    for name, table in TABLES.items():
+        record = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+        if not pattern.search(page):
+            raise SystemExit(f"{PAGE.name} has no marks for {name}")
+        page = pattern.sub(lambda _, text=table(record): f"{begin}\n{text}\n{end}", page)  # type: ignore[misc]
+    return page
+
+
+def main() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    made = with_tables(page)
+    if "--check" in sys.argv:
+        raise SystemExit(0 if made == page else f"{PAGE.name} differs from its records; run python bench/tables.py")
+    PAGE.write_text(made, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

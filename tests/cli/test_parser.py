@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from cnnlab.cli.parser import Parser, add_device, add_json, positive_float, positive_int
+from cnnlab.errors import UsageError
+
+
+@pytest.fixture
+def parser() -> Parser:
+    made = Parser(prog="cnnlab test")
+    made.add_argument("data", nargs="?")
+    made.add_argument("--size", type=positive_int)
+    add_device(made)
+    add_json(made)
+    return made
+
+
+def test_what_is_given_is_parsed_and_the_rest_has_defaults(parser: Parser) -> None:
+    found = parser.parse(["x", "--size", "3"])
+    assert vars(found) == {"data": "x", "size": 3, "device": "auto", "threads": None, "json": False}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sizes", "3"], r"^cnnlab test: no option --sizes; did you mean --size\? known: --help --size --device"),
+        (["--qqqq"], "no option --qqqq; known:"),
+        (["a", "b"], "one argument too many: 'b'; see cnnlab test --help"),
+        (["--size"], "expected one argument; see cnnlab test --help"),
+        (["--size", "0"], "0 is not above 0"),
+        (["--size", "x"], "invalid positive_int value: 'x'"),
+        (["--siz", "3"], r"did you mean --size\?"),
+        (["-q"], "no option -q"),
+    ],
+)
+def test_a_mistake_raises_a_usage_error(arguments: list[str], message: str, parser: Parser) -> None:
+    with pytest.raises(UsageError, match=message):
+        parser.parse(arguments)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "-inf"])
+def test_numbers_that_are_not_above_0_are_refused(text: str) -> None:
+    with pytest.raises((argparse.ArgumentTypeError, ValueError)):
+        positive_int(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="not above 0"):
+        positive_float(text)
+
+
+def test_numbers_above_0_are_taken() -> None:
+    assert (positive_int("7"), positive_float("0.5"), positive_float("1e3")) == (7, 0.5, 1000.0)

@@ -1,0 +1,107 @@
+"""`cnnlab train` from the first word to the finished run, on sets small enough for a few seconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ..conftest import PIXELS
+from .conftest import Cli
+
+KEYS = {
+    "run",
+    "recipe",
+    "model",
+    "parameters",
+    "device",
+    "seed",
+    "steps",
+    "epochs",
+    "train_seconds",
+    "images_per_second",
+    "val",
+    "test",
+}
+SMALL = ("--model", "resnet20", "--epochs", "1", "--batch-size", "8", "--set", f"folder_pixels={PIXELS}")
+# The made set at 8 pixels until its end; validation and test at 32.
+SYNTHETIC = (
+    "--model",
+    "resnet20",
+    "--epochs",
+    "1",
+    "--batch-size",
+    "100",
+    "--set",
+    'resolutions=[{"until": 1.0, "pixels": 8}]',
+)
+
+
+def test_from_the_made_set_to_a_tested_run(cli: Cli, tmp_path: Path) -> None:
+    found = cli("train", "synthetic", *SYNTHETIC, "--run", "first", "--json")
+    assert found.code == 0
+    values = found.json
+    assert values.keys() >= KEYS
+    assert (values["run"], values["model"], values["parameters"], values["seed"]) == ("first", "resnet20", 269_722, 0)
+    assert (values["steps"], values["epochs"], values["test"]["images"]) == (20, 1.0, 500)
+    assert 0 <= values["test"]["interval95"][0] <= values["test"]["top1"] <= 1
+    assert 0 <= values["val"]["top1"] <= 1
+    names = {path.name for path in (tmp_path / "first").iterdir()}
+    assert names >= {"recipe.json", "metrics.jsonl", "metrics.csv", "curves.png", "environment.json", "config.json"}
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert json.loads((tmp_path / "first" / "result.json").read_text(encoding="utf-8"))["test"] == values["test"]
+
+
+def test_people_see_the_accuracy_and_what_to_type_next(cli: Cli, shapes: Path) -> None:
+    found = cli("train", shapes, *SMALL, "--run", "a [b]", "--seed", "3")
+    assert (found.code, found.err) == (0, "")
+    assert "test accuracy " in found.out
+    assert "95% interval" in found.out
+    assert "run folder a [b] (" in found.out
+    assert "  cnnlab predict a [b] photo.jpg" in found.out
+
+
+def test_several_seeds_have_a_mean_and_a_deviation(cli: Cli, shapes: Path) -> None:
+    values = cli("train", shapes, *SMALL, "--runs", "2", "--run", "seeds", "--json").json
+    tops = [run["test"]["top1"] for run in values["runs"]]
+    assert [run["seed"] for run in values["runs"]] == [0, 1]
+    assert values["test"]["mean"] == pytest.approx(sum(tops) / 2)
+    assert values["test"]["std"] == pytest.approx(abs(tops[0] - tops[1]) / 2**0.5)
+    assert values.keys() >= KEYS
+    assert values["test"].keys() >= {"top1", "interval95", "images"}
+
+
+def test_a_setting_reaches_the_run(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    found = cli("train", shapes, *SMALL, "--lr", "0.01", "--set", "label_smoothing=0.3", "--run", "r", "--json")
+    assert found.code == 0
+    recipe = json.loads((tmp_path / "r" / "recipe.json").read_text(encoding="utf-8"))
+    assert (recipe["optimizer"]["lr"], recipe["label_smoothing"], recipe["batch_size"]) == (0.01, 0.3, 8)
+
+
+def test_two_runs_never_share_a_folder(cli: Cli, tiny_run: Path, shapes: Path) -> None:
+    before = (tiny_run / "result.json").read_bytes()
+    found = cli("train", shapes, *SMALL, "--run", tiny_run)
+    assert (found.code, found.out) == (2, "")
+    assert "already in use" in found.err
+    assert (tiny_run / "result.json").read_bytes() == before
+
+
+def test_a_finished_run_cannot_be_resumed(cli: Cli, own_run: Path) -> None:
+    found = cli("train", "--resume", "--run", own_run)
+    assert found.code == 2
+    assert "finished already" in found.err
+
+
+def test_a_mistake_leaves_no_folder_behind(cli: Cli, tmp_path: Path) -> None:
+    for more in (("--model", "resnet_20"), ("--set", "lr=1"), ("--device", "gpu")):
+        assert cli("train", "synthetic", *more, "--run", "new").code == 2
+    assert cli("train", "gone/", "--run", "new").code == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_prints_json_alone_and_talks_beside_it(process: Cli, shapes: Path) -> None:
+    found = process("train", shapes, *SMALL, "--run", "r", "--json")
+    assert found.code == 0
+    assert found.json.keys() >= KEYS
+    assert "images to train on" in found.err
