@@ -26,6 +26,8 @@ class TrainingIn(Protocol):
         seed: int = 0,
         resume: bool = False,
         watch: Watch | None = None,
+        device: str = "cpu",
+        compiled: bool = False,
     ) -> Training: ...
 
 
@@ -42,6 +44,8 @@ def training_in() -> Iterator[TrainingIn]:
         seed: int = 0,
         resume: bool = False,
         watch: Watch | None = None,
+        device: str = "cpu",
+        compiled: bool = False,
     ) -> Training:
         parts = parts or small_parts()
         run = RunFolder(folder, resume=resume)
@@ -54,9 +58,9 @@ def training_in() -> Iterator[TrainingIn]:
             measure(parts.train.images),
             run,
             seed=seed,
-            device=torch.device("cpu"),
+            device=torch.device(device),
             minutes=None,
-            compiled=False,
+            compiled=compiled,
             save_seconds=3600.0,
             watch=watch or Watch(),
         )

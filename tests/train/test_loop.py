@@ -186,3 +186,24 @@ def test_every_step_of_every_seed_has_its_own_random_numbers() -> None:
     assert len(seeds) == 20 * 500
     assert all(0 <= each < 2**63 for each in seeds)
     assert np.all(np.array(sorted(seeds)) >= 0)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_to_the_same_loss(training_in: TrainingIn, tmp_path: Path) -> None:
+    plain, compiled = Recording(), Recording()
+    short = replace(RECIPE, steps=3, average=None)
+    fit(training_in(tmp_path / "plain", short, watch=plain))
+    fit(training_in(tmp_path / "compiled", short, watch=compiled, compiled=True))
+    assert [each.loss for each in compiled.moments] == pytest.approx([each.loss for each in plain.moments], rel=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("recipe", [RECIPE, MUON], ids=["sgd", "muon"])
+def test_a_gpu_trains_to_about_the_same_loss(
+    training_in: TrainingIn, tmp_path: Path, recipe: Recipe, precision: str
+) -> None:
+    cpu, gpu = Recording(), Recording()
+    fit(training_in(tmp_path / "cpu", recipe, watch=cpu))
+    fit(training_in(tmp_path / "gpu", replace(recipe, precision=precision), watch=gpu, device="cuda"))
+    assert gpu.moments[-1].loss == pytest.approx(cpu.moments[-1].loss, rel=1e-3 if precision == "fp32" else 0.05)

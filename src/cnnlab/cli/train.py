@@ -10,6 +10,22 @@ from cnnlab.cli.parser import add_device, add_json, positive_float, positive_int
 from cnnlab.errors import UsageError
 
 
+# What a run is told when it begins, and keeps.
+FIXED_BY_THE_RUN = {
+    "DATA": "data",
+    "--recipe": "recipe",
+    "--model": "model",
+    "--minutes": "minutes",
+    "--epochs": "epochs",
+    "--batch-size": "batch_size",
+    "--lr": "lr",
+    "--set": "settings",
+    "--final": "final",
+    "--manifest": "manifest",
+    "--data-folder": "data_folder",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab train` takes."""
     add = parser.add_argument
@@ -80,11 +96,9 @@ def set_threads(threads: int | None) -> None:
 def _folder_to_resume(args: argparse.Namespace) -> Path:
     if args.run is None:
         raise UsageError("--resume needs the run to go on with: --run FOLDER")
-    fixed = [
-        f"--{name.replace('_', '-')}" for name in ("recipe", "model", "epochs", "lr", "settings") if getattr(args, name)
-    ]
-    if fixed:
-        raise UsageError(f"--resume takes the run's own recipe; {', '.join(fixed)} cannot change it now")
+    given = [flag for flag, name in FIXED_BY_THE_RUN.items() if getattr(args, name)]
+    if given:
+        raise UsageError(f"--resume goes on with what the run began with; {', '.join(given)} cannot change it now")
     folder: Path = args.run
     return folder
 

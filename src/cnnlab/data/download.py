@@ -59,7 +59,7 @@ def download(
             reason = _words(error)
             if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403, 404, 410):
                 break
-    raise DataError(f"{url} could not be fetched ({reason}); check the network, or fetch it by other means")
+    raise DataError(f"{url} could not be fetched ({reason})")
 
 
 def npm_pack(

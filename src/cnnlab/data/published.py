@@ -213,7 +213,8 @@ def _from_places(known: PublishedSet, work: Path, tried: list[str], report: Repo
             except DataError as error:
                 tried.append(f"{describe(place)}: {error}{_keep_aside(files, work / known.name)}")
                 continue
-            return Acquired(arrays, describe(place), (*tried, *_fill_cache(known, arrays)))
+            passed = (f"{reason}; went on to {describe(place)}" for reason in tried)
+            return Acquired(arrays, describe(place), (*passed, *_fill_cache(known, arrays)))
     return None
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -25,7 +26,7 @@ from typing import Any, Self
 import torch
 
 import cnnlab
-from cnnlab.errors import UsageError
+from cnnlab.errors import CheckpointError, UsageError
 
 METRICS = "metrics.jsonl"
 LOCK = "lock"
@@ -60,9 +61,10 @@ class RunFolder:
 
     def close(self) -> None:
         """Write the CSV, flush TensorBoard's file and let go of the lock; a folder nothing was written to goes."""
-        self.write_csv()
-        if self._tensorboard is not None:
-            self._tensorboard.close()
+        with contextlib.suppress(OSError):  # a full disk has been reported where it mattered
+            self.write_csv()
+            if self._tensorboard is not None:
+                self._tensorboard.close()
         if [each.name for each in self.path.iterdir()] == [LOCK]:
             shutil.rmtree(self.path)
         self._lock.close()
@@ -83,10 +85,20 @@ class RunFolder:
         return json.loads((self.path / name).read_text(encoding="utf-8"))
 
     def log(self, values: Mapping[str, float | int | str]) -> None:
-        """Append one record, which has at least `step` and `split`, to the metrics."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
-        self._log_tensorboard(values)
+        """Append one record, which has at least `step` and `split`, to the metrics.
+
+        Raises:
+            CheckpointError: it could not be written (a full disk, say); what is saved stays.
+        """
+        try:
+            with (self.path / METRICS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+            self._log_tensorboard(values)
+        except OSError as error:
+            raise CheckpointError(
+                f"could not write to {self.path}: {error.strerror or error}; its checkpoints are untouched; "
+                f"free some space, then go on with: cnnlab train --resume --run {self.path}"
+            ) from None
 
     def records(self) -> list[dict[str, Any]]:
         """All records so far, oldest first; a last line cut short by a crash is left out."""

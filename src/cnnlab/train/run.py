@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -112,7 +113,8 @@ def _train(recipe: Recipe, settings: Settings, run: RunFolder, watch: Watch, res
         fit(training)
     finally:
         watch.ended()
-        draw_curves(run.path, f"{recipe.model} on {parts.name}, seed {settings.seed}")
+        with contextlib.suppress(OSError):  # curves are drawn anew from the metrics at any time
+            draw_curves(run.path, f"{recipe.model} on {parts.name}, seed {settings.seed}")
     return _finish(training, settings, watch)
 
 
