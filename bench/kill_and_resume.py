@@ -1,6 +1,6 @@
 """Kill real trainings at random moments, resume them, and compare the end with an undisturbed one.
 
-    python bench/kill_and_resume.py --trainings 3 --kills 4
+python bench/kill_and_resume.py --trainings 3 --kills 4
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.faults.campaign import FAST, PLAIN, campaign  # noqa: E402
+from tests.faults.campaign import FAST, PLAIN, campaign
 
 
 def main() -> None:
@@ -24,13 +24,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the record as JSON")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = [each for recipe in (PLAIN, FAST) for each in campaign(Path(folder), recipe, args.trainings, args.kills)]
+        outcomes = [
+            each for recipe in (PLAIN, FAST) for each in campaign(Path(folder), recipe, args.trainings, args.kills)
+        ]
     for each in outcomes:
-        where = ", ".join(f"{name} after step {step}" for name, step in zip(each.kills, each.killed_at_steps, strict=True))
-        print(f"{each.recipe}: {where}: weights {'equal' if each.same_weights else 'DIFFER'}, log {'equal' if each.same_log else 'DIFFERS'}")
+        kills_said = zip(each.kills, each.killed_at_steps, strict=True)
+        where = ", ".join(f"{name} after step {step}" for name, step in kills_said)
+        weights, log = ("equal" if same else "DIFFER" for same in (each.same_weights, each.same_log))
+        print(f"{each.recipe}: {where}: weights {weights}, log {log}")
     kills = sum(len(each.kills) for each in outcomes)
     whole = sum(each.same_weights and each.same_log for each in outcomes)
-    print(f"{kills} kills in {len(outcomes)} trainings; {whole} of {len(outcomes)} ended bit-equal to the undisturbed one")
+    print(
+        f"{kills} kills in {len(outcomes)} trainings; {whole} of {len(outcomes)} ended bit-equal to the undisturbed one"
+    )
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps([asdict(each) for each in outcomes], indent=1))

@@ -42,6 +42,7 @@ from cnnlab.train.step import train_step
 
 RECIPE = get_recipe("resnet2015/cifar10")
 CPU = torch.device("cpu")
+SETTLE_SECONDS = 1.5  # the usual loop's workers fetch ahead for a moment after their turn; let them end
 
 
 class PilImages(Dataset[tuple[Tensor, int]]):
@@ -81,7 +82,7 @@ def usual_steps(part: Part, workers: int) -> Iterator[None]:
 
 
 def our_steps(part: Part) -> Iterator[None]:
-    """cnnlab's training step, with the recipe's own data, augmentation and optimizer."""
+    """Our training step, with the recipe's own data, augmentation and optimizer."""
     keep_freed_memory()
     batches = Batches(
         part,
@@ -159,6 +160,7 @@ def main() -> None:
     speeds: dict[str, list[float]] = {name: [] for name in LOOPS}
     for _ in range(args.rounds):
         for name, (here, _) in pipes.items():
+            time.sleep(SETTLE_SECONDS)
             speeds[name].append(ask(here, args.steps))
     for process in processes:
         process.kill()
@@ -180,7 +182,10 @@ def report(speeds: dict[str, list[float]], peak: float, out: Path | None) -> Non
     }
     for name, value in medians.items():
         print(f"{name:<17} {value:7.1f} images/s (min {min(speeds[name]):.1f}, max {max(speeds[name]):.1f})")
-    print(f"cnnlab / best usual: {record['ratio']:.2f}x; float32 matrix product {peak / 1e9:.0f} GFLOP/s, share reached ", end="")
+    print(
+        f"cnnlab / best usual: {record['ratio']:.2f}x; float32 matrix product {peak / 1e9:.0f} GFLOP/s, share reached ",
+        end="",
+    )
     print(f"{record['share_of_peak']:.0%}")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

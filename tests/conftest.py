@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 # Before torch is imported, and for subprocesses too: the workers of pytest-xdist share the cores.
@@ -25,6 +26,11 @@ for _name in ("NO_COLOR", "FORCE_COLOR", "CNNLAB_TRACEBACK"):
 
 CLASSES = ("checks", "disc", "stripes")
 PIXELS = 16
+
+
+# A test promises results, not times: the machine may be busy with something else.
+settings.register_profile("cnnlab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cnnlab")
 
 
 def pytest_configure() -> None:

@@ -74,7 +74,7 @@ def test_a_part_that_is_too_long_is_begun_again(site: Site, tmp_path: Path) -> N
 
 def test_what_arrived_is_kept_when_all_attempts_fail(site: Site, tmp_path: Path) -> None:
     site.files["/set.bin"], site.cut = BODY, [1000, 1000]
-    with pytest.raises(DataError, match=r"ended after 2000 of 1024000 bytes.*by other means"):
+    with pytest.raises(DataError, match=r"ended after 2000 of 1024000 bytes"):
         download(site.url + "set.bin", tmp_path / "set.bin", attempts=2, pause_seconds=0)
     assert (tmp_path / "set.bin.part").read_bytes() == BODY[:2000]
 

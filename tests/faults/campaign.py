@@ -57,7 +57,11 @@ class Outcome:
 def command(recipe: Path, run: Path, *, resume: bool) -> list[str]:
     """The command line of a training or of its going on."""
     train = [sys.executable, "-m", "cnnlab", "train", "--run", str(run), "--device", "cpu", "--threads", "1"]
-    return [*train, "--resume", "auto"] if resume else [*train, "synthetic", "--recipe", str(recipe), "--save-seconds", "0.5"]
+    return (
+        [*train, "--resume", "auto"]
+        if resume
+        else [*train, "synthetic", "--recipe", str(recipe), "--save-seconds", "0.5"]
+    )
 
 
 def finish(recipe: Path, run: Path, *, resume: bool) -> None:
@@ -109,7 +113,9 @@ def campaign(folder: Path, recipe: Recipe, trainings: int, kills: int, seed: int
     finish(path, alone, resume=False)
     span = json.loads((alone / "result.json").read_text())["train_seconds"]
     assert time.monotonic() - started < 250
-    return [_disturb(folder / f"{recipe.model}-{each}", path, recipe, alone, kills, span, draw) for each in range(trainings)]
+    return [
+        _disturb(folder / f"{recipe.model}-{each}", path, recipe, alone, kills, span, draw) for each in range(trainings)
+    ]
 
 
 def _disturb(
@@ -128,5 +134,9 @@ def _disturb(
     if not (run / "result.json").is_file():
         finish(path, run, resume=True)
     return Outcome(
-        recipe.name, tuple(sent), tuple(steps), fingerprint(run) == fingerprint(alone), untimed_log(run) == untimed_log(alone)
+        recipe.name,
+        tuple(sent),
+        tuple(steps),
+        fingerprint(run) == fingerprint(alone),
+        untimed_log(run) == untimed_log(alone),
     )

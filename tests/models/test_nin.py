@@ -35,6 +35,7 @@ def test_cifar_shapes():
         "mlpconv2": (192, 16, 16),
         "pool2": (192, 8, 8),
         "mlpconv3": (192, 8, 8),
+        "flat": (192 * 8 * 8,),
     }
 
 
@@ -48,11 +49,21 @@ def test_imagenet_shapes(pixels, first):
         "mlpconv3": (384, 13, 13),
         "pool3": (384, 6, 6),
         "mlpconv4": (1024, 6, 6),
+        "flat": (1024 * 6 * 6,),
     }
 
 
 def test_relu_follows_the_class_maps_too():
     assert nin_cifar()(torch.randn(4, 3, 32, 32)).min() >= 0
+
+
+def test_logits_are_averages_of_the_class_maps():
+    net = nin_cifar().eval()
+    images = torch.rand(2, 3, 32, 32)
+    named = net.features(images)
+    maps = torch.relu(net.classifier.cccp(named["mlpconv3"]))
+    assert maps.shape == (2, 10, 8, 8)
+    torch.testing.assert_close(net(images), maps.mean(dim=(2, 3)))
 
 
 def test_stated_starts():

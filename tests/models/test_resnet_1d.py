@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ from cnnlab.models.resnet_1d import resnet18_1d
 def test_counts_by_hand():
     widths = [64, 64, 128, 256, 512]
     parameters, macs, length = 7 * 64 + 128, 512 * 7 * 64, 256
-    for number, (before, width) in enumerate(zip(widths, widths[1:], strict=False)):
+    for number, (before, width) in enumerate(pairwise(widths)):
         length = 256 // 2**number
         weights = 3 * before * width + 3 * 3 * width * width + (before * width if number else 0)
         parameters += weights + 2 * width * (5 if number else 4)

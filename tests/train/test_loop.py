@@ -110,7 +110,9 @@ def test_a_shorter_run_keeps_the_shape_of_the_schedule(training_in: TrainingIn, 
     assert [each.lr for each in watch.moments] == pytest.approx([0.05, 0.05, 0.005, 0.0005])
 
 
-def test_a_loss_that_is_no_number_stops_at_that_step_and_keeps_the_last_good_checkpoint(training_in: TrainingIn, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_stops_at_that_step_and_keeps_the_last_good_checkpoint(
+    training_in: TrainingIn, tmp_path: Path
+) -> None:
     training = training_in(tmp_path / "run", with_lr(1e30))
     training.step()
     training.save()

@@ -64,9 +64,7 @@ def test_muon_takes_the_convolutions_and_leaves_the_rest_to_sgd() -> None:
 def test_set_lr_scales_each_groups_own_rate() -> None:
     optimizers = build_optimizers(Muon(lr=0.1, rest=Sgd(lr=0.2)), small_network(), decay_norms_and_biases=True)
     set_lr(optimizers, 0.5)
-    assert [group["lr"] for each in optimizers for group in each.param_groups] == pytest.approx(
-        [0.05, 0.1, 0.1]
-    )
+    assert [group["lr"] for each in optimizers for group in each.param_groups] == pytest.approx([0.05, 0.1, 0.1])
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 20), (2, 20, 8), (1, 6, 6)])

@@ -9,7 +9,6 @@ from typing import Any
 from cnnlab.cli.parser import add_device, add_json, positive_float, positive_int
 from cnnlab.errors import UsageError
 
-
 # What a run is told when it begins, and keeps.
 FIXED_BY_THE_RUN = {
     "DATA": "data",

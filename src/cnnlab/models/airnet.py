@@ -52,7 +52,7 @@ def _convolution(in_channels: int, channels: int) -> nn.Conv2d:
 
 def _norm(channels: int) -> nn.BatchNorm2d:
     norm = nn.BatchNorm2d(channels, momentum=STATISTICS_MOMENTUM)
-    norm.weight.requires_grad_(requires_grad=False)
+    norm.weight.requires_grad_(False)
     return norm
 
 
@@ -68,7 +68,7 @@ class AirNet(Network):
         self.num_classes, self.in_channels = num_classes, in_channels
         filters = 2 * in_channels * PATCH_PIXELS**2  # each eigenvector of a patch, and its negative
         self.stem = nn.Conv2d(in_channels, filters, kernel_size=PATCH_PIXELS, bias=False)
-        self.stem.weight.requires_grad_(requires_grad=False)
+        self.stem.weight.requires_grad_(False)
         self.group1 = ResidualGroup(filters, WIDTHS[0])
         self.group2 = ResidualGroup(WIDTHS[0], WIDTHS[1])
         self.group3 = ResidualGroup(WIDTHS[1], WIDTHS[2])

@@ -4,23 +4,23 @@ A dense layer appends k ("growth rate") maps to all maps before it; a transition
 2x2 average pool) stands between dense blocks. B: a layer's 3x3 follows a 1x1 to 4k maps. C: a transition
 halves the maps.
 
-| layers       | output  | 121 (k=32) | 169 (k=32) | 201 (k=32) | 161 (k=48) |
-|--------------|---------|------------|------------|------------|------------|
-| convolution  | 112x112 | 7x7, 2k, stride 2                                 |
-| pooling      | 56x56   | 3x3 max pool, stride 2                            |
-| dense block 1| 56x56   | 6          | 6          | 6          | 6          |
-| dense block 2| 28x28   | 12         | 12         | 12         | 12         |
-| dense block 3| 14x14   | 24         | 32         | 48         | 36         |
-| dense block 4| 7x7     | 16         | 32         | 32         | 24         |
-| classification | 1x1   | global average pool, 1000-way fully-connected     |
+| layers         | output  | 121 (k=32) | 169 (k=32) | 201 (k=32) | 161 (k=48) |
+|----------------|---------|------------|------------|------------|------------|
+| convolution    | 112x112 | 7x7, 2k, stride 2                                 |
+| pooling        | 56x56   | 3x3 max pool, stride 2                            |
+| dense block 1  | 56x56   | 6          | 6          | 6          | 6          |
+| dense block 2  | 28x28   | 12         | 12         | 12         | 12         |
+| dense block 3  | 14x14   | 24         | 32         | 48         | 36         |
+| dense block 4  | 7x7     | 16         | 32         | 32         | 24         |
+| classification | 1x1     | global average pool, 1000-way fully-connected     |
 
 For 32x32 images: 3x3 convolution (16 maps, 2k with BC), three equal dense blocks at 32, 16 and 8 pixels;
 DenseNet L=40, k=12 has 12 layers a block, DenseNet-BC L=100, k=12 has 16.
 
 Differences:
 - Weights start from He's normal with the outputs as n, as in the authors' code; torchvision takes the inputs.
-- `dropout` follows every convolution but the first, as section 3 of the paper's experiments has it for data
-  without augmentation (0.2); torchvision drops after the 3x3 convolutions only.
+- `dropout` follows every convolution but the first, as section 4.2 has it for data without augmentation (0.2);
+  torchvision drops after the 3x3 convolutions only.
 - state_dict keys and forward are torchvision's; the last norm of a CIFAR network is `features.norm4`.
 """
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
 from cnnlab.models.catalog import MODELS, create_model
 
@@ -36,9 +35,20 @@ def cost(network: nn.Module, in_channels: int, pixels: int | tuple[int, ...]) ->
     sizes = (pixels, pixels) if isinstance(pixels, int) else pixels
     image = torch.empty(1, in_channels, *sizes, device="meta")
     skeleton = copy.deepcopy(network).to("meta").eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    macs: list[int] = []
+    for module in skeleton.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
+            module.register_forward_hook(lambda layer, _, output: macs.append(_macs(layer, output)))
+    with torch.no_grad():
         skeleton(image)
-    return Cost(count_parameters(network), counter.get_total_flops() // 2)
+    return Cost(count_parameters(network), sum(macs))
+
+
+def _macs(layer: nn.Module, output: Tensor) -> int:
+    """Every number a layer puts out costs a multiply-accumulate for each weight of its unit."""
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    return output.numel() * weight[0].numel()
 
 
 def describe_model(name: str) -> dict[str, Any]:

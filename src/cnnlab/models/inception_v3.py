@@ -20,6 +20,8 @@ Differences:
 - The paper's Table 1 prints another stem (3x3 80, 3x3/2 192, 3x3 288) than the released graph that this is.
 - state_dict keys are torchvision's. As there, the average pools of the branches count the padding;
   TensorFlow's do not, so converted weights see slightly other borders.
+- The auxiliary head averages to 5x5 where the maps are smaller than 17x17 (images below 299), so that it works;
+  torchvision's fails there.
 - Dropout is 0.5 as in torchvision (0.2 in the released code). `transform_input` belongs to torchvision's
   weights, which saw pixels from -1 to 1.
 - Weights start from a normal of deviation 0.1 cut at 2 deviations (0.01 and 0.001 in the auxiliary head), as
@@ -38,7 +40,6 @@ from cnnlab.models.layers import ConvBN, ImagenetToInceptionRange, Network, head
 
 POOL_35 = {"5b": 32, "5c": 64, "5d": 64}  # Mixed: channels of its pool projection
 FACTORISED_17 = {"6b": 128, "6c": 160, "6d": 160, "6e": 192}  # Mixed: channels inside its 7x7 branches
-SMALLEST_FOR_AUX = 299  # its 5x5 convolution needs 17x17 maps
 
 
 class Inception35(nn.Module):
@@ -161,8 +162,10 @@ class AuxiliaryHead(nn.Module):
         self.fc = nn.Linear(768, num_classes)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Logits (N, num_classes) for maps (N, in_channels, H, W), 17x17 or more."""
-        maps = self.conv1(self.conv0(F.avg_pool2d(maps, 5, stride=3)))
+        """Logits (N, num_classes) for maps (N, in_channels, H, W)."""
+        large = maps.shape[2] >= 17 and maps.shape[3] >= 17
+        maps = F.avg_pool2d(maps, 5, stride=3) if large else F.adaptive_avg_pool2d(maps, 5)
+        maps = self.conv1(self.conv0(maps))
         logits: Tensor = self.fc(F.adaptive_avg_pool2d(maps, 1).flatten(1))
         return logits
 
@@ -243,12 +246,7 @@ class InceptionV3(Network):
         return logits
 
     def forward_with_aux(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N, num_classes), and those of `aux` where the head was built; images of 299 pixels or more."""
-        if self.aux_heads and min(images.shape[2:]) < SMALLEST_FOR_AUX:
-            raise UsageError(
-                f"images of shape {tuple(images.shape)}; the auxiliary head of Inception v3 takes sides of "
-                f"{SMALLEST_FOR_AUX} pixels or more; build it with aux_heads=False for smaller ones"
-            )
+        """Logits (N, num_classes), and those of `aux` where the head was built."""
         named = self.features(images)
         logits = self.fc(self.dropout(named["pooled"]))
         return logits, {"aux": self.AuxLogits(named["Mixed_6e"])} if self.aux_heads else {}

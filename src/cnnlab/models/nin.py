@@ -15,7 +15,8 @@ authors' network in the Caffe model zoo, of which the paper itself does not spea
 dropout 0.5 after each pooling on CIFAR, after the third on ImageNet.
 
 Differences:
-- The class maps are part of `classifier`, so the features end with the maps it reads, (N, C, H, W).
+- `classifier` makes the class maps and averages them. It reads the maps before them as one row of numbers an
+  image, as a 1x1 convolution may; a linear layer put in its place fits one size of images.
 - Several ports put an average pool after the second mlpconv; the authors' file has max pools only.
 - The average is over the whole map, whatever its size, so that any image that survives the pooling works.
 - Weights start from N(0, 0.05) on CIFAR (the CIFAR-100 file has 0.001 in conv1 and 0.01 in cccp1 and 2).
@@ -76,14 +77,15 @@ class MlpConv(nn.Module):
 
 
 class ClassMaps(nn.Module):
-    """One map a class, ReLU, and each map's average (section 3.2)."""
+    """One map a class, ReLU, and each map's average (section 3.2); where a pixel lies makes no difference."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
         self.cccp = nn.Conv2d(in_channels, num_classes, kernel_size=1)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Logits (N, num_classes), none below 0, for maps (N, in_channels, H, W)."""
+    def forward(self, flat: Tensor) -> Tensor:
+        """Logits (N, num_classes), none below 0, for flattened maps (N, in_channels * H * W)."""
+        maps = flat.view(flat.shape[0], self.cccp.in_channels, -1, 1)
         return F.relu(self.cccp(maps), inplace=True).mean(dim=(2, 3))
 
 
@@ -105,7 +107,7 @@ class NIN(Network):
         self.classifier = ClassMaps(channels, num_classes)
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
-        """`mlpconv1`, `pool1`, `mlpconv2`, ... (N, C, H, W); the classifier reads the last `mlpconv`."""
+        """`mlpconv1`, `pool1`, `mlpconv2`, ... (N, C, H, W) and `flat` (N, C * H * W)."""
         self.check_images(images)
         named: dict[str, Tensor] = {}
         maps = images
@@ -114,11 +116,12 @@ class NIN(Network):
             if index < len(self.table):
                 maps = named[f"pool{index}"] = F.max_pool2d(maps, 3, stride=2, ceil_mode=True)
                 maps = self.dropout(maps) if row.dropout else maps
+        named["flat"] = maps.flatten(1)
         return named
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) for images (N, in_channels, H, W)."""
-        logits: Tensor = self.classifier(self.features(images)[f"mlpconv{len(self.table)}"])
+        logits: Tensor = self.classifier(self.features(images)["flat"])
         return logits
 
 

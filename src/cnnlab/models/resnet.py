@@ -14,7 +14,7 @@ A basic block is two 3x3 convolutions, a bottleneck 1x1, 3x3, 1x1; batch normali
 network is the same without the additions. Shortcuts: A, B and C as in `resnet_cifar`; B is the default, as
 in the paper's 50 to 152. `resnet50`, `101`, `152` put the stride of conv3_1, conv4_1 and conv5_1 on the 3x3
 convolution ("v1.5", as fb.resnet.torch and torchvision do and the official weights expect); `resnet50_v1`,
-... on the first 1x1 as the paper does: the same parameters, 6% fewer MACs, and not the same network.
+... on the first 1x1 as the paper does: the same parameters, 2 to 6% fewer MACs, and not the same network.
 
 Differences:
 - ResNet-18 and 34 default to B as torchvision; the paper's Table 2 nets are A (`shortcut="A"`). Option A

@@ -77,7 +77,7 @@ class BasicBlock(nn.Module):
         maps = F.relu(self.bn1(self.conv1(images)), inplace=True)
         maps = self.bn2(self.conv2(maps))
         if self.residual:
-            maps = maps + (images if self.downsample is None else self.downsample(images))
+            maps += images if self.downsample is None else self.downsample(images)  # in place: one map less to write
         return F.relu(maps, inplace=True)
 
 

@@ -3,23 +3,23 @@
 32x32 images; `width` 16 and `units` a stage, 2 in the text's walk-through, 3 in the network it trains
 ("CIFARNet-20-16", 2 units * 3 + 2 layers), 6 for a deeper one:
 
-| map size         | 32x32              | 16x16     | 8x8       |
-|------------------|--------------------|-----------|-----------|
-| standard unit    | 3x3, w; 3x3, w     | 2w        | 4w        |
-| bottleneck unit  | 1x1, w; 3x3, w; 1x1, 4w | 2w, 8w | 4w, 16w  |
+| map size        | 32x32                   | 16x16         | 8x8            |
+|-----------------|-------------------------|---------------|----------------|
+| standard unit   | 3x3, w; 3x3, w          | 2w; 2w        | 4w; 4w         |
+| bottleneck unit | 1x1, w; 3x3, w; 1x1, 4w | 2w; 2w; 8w    | 4w; 4w; 16w    |
 
 Every convolution is followed by batch normalisation; ReLU after the addition. Where the shape changes the
 shortcut is a 1x1 convolution with batch normalisation (option B of He et al. 2015). MATLAB's layer names
 and ours:
 
-| MATLAB                             | here                                   |
-|------------------------------------|----------------------------------------|
-| convInp, BNInp, reluInp            | conv1, bn1                             |
+| MATLAB                                | here                                  |
+|---------------------------------------|---------------------------------------|
+| convInp, BNInp, reluInp               | conv1, bn1                            |
 | S{s}U{u}conv1, BN1, relu1, conv2, BN2 | layer{s}.{u-1}.conv1, bn1, conv2, bn2 |
-| skipConv1, skipBN1                 | layer2.0.downsample.0, .1              |
-| skipConv2, skipBN2                 | layer3.0.downsample.0, .1              |
-| skipConv0, skipBN0 (bottleneck)    | layer1.0.downsample.0, .1              |
-| globalPool, fcFinal                | mean over the map, fc                  |
+| skipConv1, skipBN1                    | layer2.0.downsample.0, .1             |
+| skipConv2, skipBN2                    | layer3.0.downsample.0, .1             |
+| skipConv0, skipBN0 (bottleneck)       | layer1.0.downsample.0, .1             |
+| globalPool, fcFinal                   | mean over the map, fc                 |
 
 Beside the paper's ResNet-20: convolutions have biases, as MATLAB's always do; shortcuts are projections, not
 option A; weights start from Glorot's uniform, MATLAB's default.

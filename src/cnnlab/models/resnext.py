@@ -3,12 +3,12 @@
 ResNet whose bottleneck's 3x3 is a grouped convolution: C groups ("cardinality") of width d in the first
 stage, doubling each stage; block form (c) of Figure 3.
 
-| stage  | output | ResNet-50      | ResNeXt-50 (32x4d)    |
-|--------|--------|----------------|-----------------------|
-| conv2  | 56x56  | 64-64-256 x3   | 128-128-256 x3, C=32  |
-| conv3  | 28x28  | 128-128-512 x4 | 256-256-512 x4, C=32  |
-| conv4  | 14x14  | 256-256-1024 x6 | 512-512-1024 x6, C=32 |
-| conv5  | 7x7    | 512-512-2048 x3 | 1024-1024-2048 x3, C=32 |
+| stage | output | ResNet-50       | ResNeXt-50 (32x4d)      |
+|-------|--------|-----------------|-------------------------|
+| conv2 | 56x56  | 64-64-256 x3    | 128-128-256 x3, C=32    |
+| conv3 | 28x28  | 128-128-512 x4  | 256-256-512 x4, C=32    |
+| conv4 | 14x14  | 256-256-1024 x6 | 512-512-1024 x6, C=32   |
+| conv5 | 7x7    | 512-512-2048 x3 | 1024-1024-2048 x3, C=32 |
 
 For 32x32 images (section 5.3): 3x3, 64, then three stages of three blocks with outputs 256, 512, 1024,
 inner width C d, 2 C d, 4 C d; 29 layers.

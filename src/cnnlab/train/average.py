@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 def averaged_copy(network: nn.Module) -> nn.Module:
     """A copy of `network` to hold the average; it is never trained itself."""
-    return copy.deepcopy(network).requires_grad_(requires_grad=False)
+    return copy.deepcopy(network).requires_grad_(False)
 
 
 @torch.no_grad()
