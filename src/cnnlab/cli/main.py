@@ -50,6 +50,10 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # the system's own refusals: no space, no permission, no such folder
+        where = f" ({error.filename})" if error.filename else ""
+        _complain(f"{error.strerror or error}{where}")
+        return 1
     except Exception as error:
         if os.environ.get("CNNLAB_TRACEBACK"):
             traceback.print_exc()
@@ -85,4 +89,5 @@ def _help() -> str:
 
 
 def _complain(message: str) -> None:
-    print(f"cnnlab: {message}", file=sys.stderr)
+    shown = "".join(each if each.isprintable() or each == "\n" else "?" for each in message)  # names may hold escapes
+    print(f"cnnlab: {shown}", file=sys.stderr)
