@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cnnlab.evaluate.classifier import load as load
     from cnnlab.models.catalog import create_model as create_model
     from cnnlab.models.catalog import list_models as list_models
+    from cnnlab.models.weights import load_weights as load_weights
 
 __version__ = "0.1.0"
 
@@ -23,9 +24,10 @@ _HOMES = {
     "create_model": "cnnlab.models.catalog",
     "list_models": "cnnlab.models.catalog",
     "load": "cnnlab.evaluate.classifier",
+    "load_weights": "cnnlab.models.weights",
 }
 _ROOMS = ("data", "evaluate", "models", "recipes", "train")
-__all__ = ["create_model", "data", "evaluate", "list_models", "load", "train"]
+__all__ = ["create_model", "data", "evaluate", "list_models", "load", "load_weights", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,64 @@
+"""Which networks of the catalogue a file's entries look like, to say so when they do not fit."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from cnnlab.errors import DataError
+from cnnlab.models.catalog import MODELS, create_model
+from cnnlab.models.weight_names import AUXILIARY, classifying, head_name, rename
+
+Shapes = Mapping[str, tuple[int, ...]]
+ALIKE = 0.9  # the share of entries that have to agree
+
+
+def looks_like(found: Shapes, network: nn.Module) -> list[str]:
+    """The networks whose entries agree best with `found`, where that is well and better than `network` does.
+
+    Several, when they differ in nothing that a file shows, such as `resnet50` and `resnet50_v1`. Numbers of
+    classes, counters and auxiliary heads do not matter. Takes seconds: it builds the catalogue, without memory.
+    """
+    scores = {name: likeness(found, *_signature(name)) for name in MODELS}
+    best = max(scores.values())
+    if best < ALIKE or best <= likeness(found, shapes_of(network), head_name(network)):
+        return []
+    return [name for name, score in scores.items() if score == best]
+
+
+def likeness(found: Shapes, ours: Shapes, head: str) -> float:
+    """The share of all entries, of the file and of our network with that `head`, that agree in name and shape."""
+    try:
+        theirs = rename(found, ours, head).theirs
+    except DataError:
+        return 0.0
+    names = {name for name in {*theirs, *ours} if _counts(name)}
+    alike = sum(
+        _same(found[theirs[name]], ours[name], classifying(name, head))
+        for name in names
+        if name in theirs and name in ours
+    )
+    return alike / max(len(names), 1)
+
+
+def shapes_of(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    """The shape of every entry of a network's state_dict."""
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+@functools.cache
+def _signature(name: str) -> tuple[Shapes, str]:
+    with torch.device("meta"):  # shapes only: nothing is allocated or drawn
+        network = create_model(name)
+    return shapes_of(network), head_name(network)
+
+
+def _counts(name: str) -> bool:
+    return not name.endswith("num_batches_tracked") and not name.startswith(AUXILIARY)
+
+
+def _same(theirs: tuple[int, ...], ours: tuple[int, ...], of_classes: bool) -> bool:
+    return theirs[1:] == ours[1:] if of_classes else theirs == ours
