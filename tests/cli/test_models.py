@@ -6,7 +6,7 @@ from cnnlab.models.catalog import MODELS
 
 from .conftest import Cli
 
-KEYS = {"name", "year", "paper", "input", "parameters", "macs", "weights"}
+KEYS = {"name", "year", "paper", "input", "parameters", "macs", "depth", "weights"}
 
 
 def test_json_has_the_designs_keys_for_every_network_that_matches(cli: Cli) -> None:
@@ -24,4 +24,4 @@ def test_a_pattern_chooses(cli: Cli) -> None:
 
 def test_people_see_a_line_a_network(cli: Cli) -> None:
     lines = cli("models", "resnet20").out.splitlines()
-    assert lines[1].split()[:4] == ["resnet20", "2015", "3x32x32", "269,722"]
+    assert lines[1].split()[:4] == ["resnet20", "2015", "3x32x32", "20"]

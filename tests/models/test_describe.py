@@ -7,6 +7,7 @@ from torch import nn
 from cnnlab.errors import UnknownNameError
 from cnnlab.models.catalog import create_model
 from cnnlab.models.describe import Cost, cost, count_parameters, describe_model
+from cnnlab.models.table import Row
 
 # Parameters of option A, and MACs of convolutions and the linear layer at 32x32, computed by hand.
 RESNET20_MACS = (
@@ -40,15 +41,16 @@ def test_counting_leaves_the_network_as_it_was() -> None:
 
 
 def test_a_network_is_described_in_plain_values() -> None:
-    assert describe_model("resnet20") == {
-        "name": "resnet20",
-        "year": 2015,
-        "paper": "He et al. 2015, arXiv:1512.03385",
-        "input": "3x32x32",
-        "parameters": 269_722,
-        "macs": RESNET20_MACS,
-        "weights": [],
-    }
+    assert describe_model("resnet20") == Row(
+        name="resnet20",
+        year=2015,
+        paper="He et al. 2015, arXiv:1512.03385",
+        input="3x32x32",
+        parameters=269_722,
+        macs=RESNET20_MACS,
+        depth=20,
+        weights=(),
+    )
 
 
 def test_describing_draws_nothing_from_the_generator() -> None:

@@ -17,7 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("evaluate", "test a trained network on a data set or a folder"),
     "predict": ("predict", "say what is on photos"),
     "data": ("data", "get, measure and split data sets"),
-    "models": ("models", "list the networks: year, paper, parameters, multiply-accumulates"),
+    "inspect": ("inspect", "look into a network: its layers, or the network drawn"),
+    "models": ("models", "list the networks: year, depth, parameters, multiply-accumulates, paper"),
     "recipes": ("recipes", "list the recipes, or show one"),
     "env": ("env", "versions, device and threads"),
 }

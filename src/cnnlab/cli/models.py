@@ -1,4 +1,4 @@
-"""List the networks: year, paper, input, parameters and multiply-accumulates (MACs; papers say FLOPs)."""
+"""List the networks: year, input, depth, parameters, multiply-accumulates (MACs; papers say FLOPs), paper."""
 
 from __future__ import annotations
 
@@ -15,27 +15,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the networks that match."""
+    import fnmatch
+    from dataclasses import asdict
+
     from cnnlab.cli.console import console, print_json, table
     from cnnlab.errors import unknown_name
-    from cnnlab.models.catalog import MODELS, list_models
-    from cnnlab.models.describe import describe_model
+    from cnnlab.models.table import read_table
 
-    names = list_models(args.pattern)
-    if not names:
-        raise unknown_name("model", args.pattern, MODELS)
-    rows = [describe_model(name) for name in names]
+    rows = read_table()
+    chosen = [row for row in rows if fnmatch.fnmatch(row.name, args.pattern)]
+    if not chosen:
+        raise unknown_name("model", args.pattern, [row.name for row in rows])
     if args.json:
-        print_json({"models": rows})
+        print_json({"models": [asdict(row) for row in chosen]})
         return 0
-    made = table("name", "year", "input", "parameters", "MACs", "paper")
-    for row in rows:
+    made = table("name", "year", "input", "depth", "parameters", "MACs", "weights", "paper")
+    for column in made.columns[3:6]:
+        column.justify = "right"
+    for row in chosen:
         made.add_row(
-            row["name"],
-            str(row["year"]),
-            row["input"],
-            f"{row['parameters']:,}",
-            f"{row['macs'] / 1e6:,.1f} M",
-            row["paper"],
+            row.name,
+            str(row.year),
+            row.input,
+            str(row.depth),
+            f"{row.parameters:,}",
+            f"{row.macs / 1e6:,.1f} M",
+            "yes" if row.weights else "",
+            row.paper,
         )
     console(json_output=False).print(made)
     return 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cnnlab.models.catalog import MODELS, create_model
+from cnnlab.models.catalog import require_model
+from cnnlab.models.official_weights import OFFICIAL
+from cnnlab.models.summary import summarise_model
+from cnnlab.models.table import Row
 
 
 @dataclass(frozen=True)
@@ -51,22 +53,21 @@ def _macs(layer: nn.Module, output: Tensor) -> int:
     return output.numel() * weight[0].numel()
 
 
-def describe_model(name: str) -> dict[str, Any]:
-    """One network of the catalogue: name, year, paper, input, parameters, macs and weights, as plain values.
+def describe_model(name: str) -> Row:
+    """One network of the catalogue, built and counted on torch's meta device.
 
     Raises:
         UnknownNameError: there is no such network.
     """
-    with torch.device("meta"):  # shapes only: nothing is allocated or drawn
-        network = create_model(name)
-    entry = MODELS[name]
-    found = cost(network, entry.in_channels, entry.sizes)
-    return {
-        "name": name,
-        "year": entry.year,
-        "paper": entry.paper,
-        "input": "x".join(map(str, (entry.in_channels, *entry.sizes))),
-        "parameters": found.parameters,
-        "macs": found.macs,
-        "weights": [],
-    }
+    entry = require_model(name)
+    found = summarise_model(name)
+    return Row(
+        name=name,
+        year=entry.year,
+        paper=entry.paper,
+        input="x".join(map(str, (entry.in_channels, *entry.sizes))),
+        parameters=found.parameters,
+        macs=found.macs,
+        depth=found.depth,
+        weights=tuple(weights.filename for weights in OFFICIAL if weights.name == name),
+    )

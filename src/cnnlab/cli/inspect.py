@@ -1,0 +1,201 @@
+"""Look into a network: its layers with output shapes, parameters, multiply-accumulates and receptive fields."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.cli.parser import add_json, positive_int
+from cnnlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cnnlab.models.paper_figures import PaperFigures
+    from cnnlab.models.summary import Layer, Summary
+
+ACTIONS = ("summary",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `cnnlab inspect` takes."""
+    parser.add_argument("action", choices=ACTIONS, metavar="ACTION", help="summary: a table of the layers")
+    parser.add_argument("name", metavar="NAME", help="a network, see cnnlab models")
+    parser.add_argument("--paper", action="store_true", help="the paper's own figures beside ours")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE",
+        dest="settings",
+        help="an option of the network, such as shortcut=A or num_classes=10",
+    )
+    parser.add_argument(
+        "--pixels", type=positive_int, metavar="N", help="another side of the images (default: the paper's)"
+    )
+    parser.add_argument(
+        "--depth",
+        type=positive_int,
+        metavar="N",
+        help="open modules N calls deep and keep every row (default: blocks folded, activations left out)",
+    )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the summary."""
+    from cnnlab.cli.console import console, print_json
+    from cnnlab.models.paper_figures import FIGURES
+    from cnnlab.models.summary import summarise_model
+
+    options = _options(args.name, args.settings)
+    found = summarise_model(args.name, pixels=args.pixels, depth=args.depth, **options)
+    figures = FIGURES.get(args.name)
+    if args.json:
+        print_json(_as_json(args.name, found, figures if args.paper else None))
+        return 0
+    out = console(json_output=False)
+    _print_layers(out, args.name, found)
+    if args.paper:
+        _print_paper(out, args.name, found, figures)
+    return 0
+
+
+def _options(name: str, settings: list[str]) -> dict[str, object]:
+    """The builder's options from `option=value` settings, values read as JSON, else as text."""
+    from cnnlab.models.catalog import require_model
+
+    known = inspect.signature(require_model(name).build).parameters
+    options: dict[str, object] = {}
+    for setting in settings:
+        option, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting!r} has no '='; write it as --set num_classes=10")
+        value = _value(text)
+        if option in known and not _fits(value, known[option].default):
+            raise UsageError(f"--set {setting}: {value!r} does not fit; the default is {known[option].default!r}")
+        options[option] = value
+    return options
+
+
+def _value(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except json.JSONDecodeError:
+        value = {"True": True, "False": False, "None": None}.get(text, text)
+    return value
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether a value is of the default's type; whole numbers pass for others, and counts start at 1."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, int):
+        return isinstance(value, int) and value >= 1
+    return isinstance(value, (int, float) if isinstance(default, float) else type(default))
+
+
+# -- for people -----------------------------------------------------------------------------------------------
+
+
+def _print_layers(out: Console, name: str, found: Summary) -> None:
+    from cnnlab.cli.console import table
+    from cnnlab.models.catalog import MODELS
+
+    image = _sizes((found.in_channels, *found.image))
+    out.print(f"{name}: {MODELS[name].paper}; input {image}; {found.depth} weighted layers deep", markup=False)
+    made = table("layer", "kind", "output", "parameters", "MACs", "receptive field", "stride")
+    for column in made.columns[2:]:
+        column.justify = "right"
+    for layer in found.layers:
+        made.add_row(*_cells(layer, found))
+    made.add_row("total", "", "", f"{found.parameters:,}", _macs(found.macs, found), "", "", style="bold")
+    out.print(made)
+    if found.unused_parameters:
+        used = found.parameters - found.unused_parameters
+        out.print(f"{used:,} parameters without what forward does not run (auxiliary heads, for training)")
+    out.print(
+        "receptive field: pixels a side that one output depends on, padding included; MACs: what papers call FLOPs"
+    )
+
+
+def _cells(layer: Layer, found: Summary) -> tuple[str, ...]:
+    from rich.markup import escape
+
+    return (
+        escape(layer.name),
+        layer.kind + (f" x{layer.repeats}" if layer.repeats > 1 else ""),
+        _sizes(layer.output) if layer.output else "",
+        f"{layer.parameters:,}" if layer.parameters else "",
+        _macs(layer.macs, found) if layer.macs else "",
+        "all" if layer.receptive_field == found.image else _sides(layer.receptive_field),
+        _sides(layer.stride),
+    )
+
+
+def _sizes(sizes: tuple[int, ...]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _sides(sizes: tuple[int, ...] | None) -> str:
+    """One number where all sides are equal."""
+    if sizes is None:
+        return ""
+    return str(sizes[0]) if len(set(sizes)) == 1 else _sizes(sizes)
+
+
+def _macs(count: int, found: Summary) -> str:
+    """In full for small networks, in millions for others."""
+    return f"{count:,}" if found.macs < 1e8 else f"{count / 1e6:,.2f} M"
+
+
+# -- beside the paper -----------------------------------------------------------------------------------------
+
+
+def _print_paper(out: Console, name: str, found: Summary, figures: PaperFigures | None) -> None:
+    from cnnlab.cli.console import table
+
+    out.print()
+    if figures is None:
+        out.print(f"no checked figure of {name} in its paper is known: it prints none, or it was not looked up")
+        return
+    made = table("", "paper", "ours", "difference")
+    for column in made.columns[1:]:
+        column.justify = "right"
+    for title, row in _beside(found, figures).items():
+        made.add_row(title, f"{row['paper']:,}", f"{row['ours']:,}", f"{100 * row['difference']:+.1f}%")
+    out.print(made)
+    for line in (f"the paper: {figures.text} ({figures.source})", figures.note):
+        if line:
+            out.print(line, markup=False)
+
+
+def _beside(found: Summary, figures: PaperFigures) -> dict[str, dict[str, Any]]:
+    """Theirs and ours, without the auxiliary heads, and the difference as a share of theirs."""
+    ours = {"parameters": found.parameters - found.unused_parameters, "MACs": found.macs}
+    theirs = {"parameters": figures.parameters, "MACs": figures.macs}
+    return {
+        title: {"paper": their, "ours": ours[title], "difference": ours[title] / their - 1}
+        for title, their in theirs.items()
+        if their is not None
+    }
+
+
+def _as_json(name: str, found: Summary, figures: PaperFigures | None) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    values: dict[str, Any] = {
+        "name": name,
+        "input": _sizes((found.in_channels, *found.image)),
+        "parameters": found.parameters,
+        "unused_parameters": found.unused_parameters,
+        "macs": found.macs,
+        "depth": found.depth,
+        "layers": [asdict(layer) for layer in found.layers],
+    }
+    if figures is not None:
+        beside = {title.lower(): row for title, row in _beside(found, figures).items()}
+        values["paper"] = {"text": figures.text, "source": figures.source, "note": figures.note, **beside}
+    return values
