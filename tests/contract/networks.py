@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,16 +67,11 @@ class Case:
     logits: Tensor
 
 
-@contextlib.contextmanager
-def in_double(case: Case) -> Iterator[Tensor]:
-    """The case in float64, where a hundred layers on two tiny images round to no visible difference; its images."""
-    case.network.double()
-    yield case.images.double()
-    case.network.float()
-
-
 def make_case(name: str) -> Case:
-    """A case whose batch norms know statistics close to those of the images, so that numbers stay ordinary."""
+    """A case in float64, where a hundred layers on two tiny images round to no visible difference.
+
+    Batch norms know statistics close to those of the images, so that numbers stay ordinary.
+    """
     options = {"num_classes": 10} if name == "lenet5" else {}
     network = make(name, **options)
     images = torch.randn(2, MODELS[name].in_channels, *small_sizes(name, network))
@@ -89,7 +83,8 @@ def make_case(name: str) -> Case:
             network.train()(images)
             for norm in norms:  # a map that hardly varied must not be blown up by the next images
                 norm.running_var.clamp_(min=0.1 * norm.running_var.mean().item())
-        network.eval()
+        network.double().eval()
+        images = images.double()
         return Case(name, network, images, network.features(images), network(images))
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from cnnlab.errors import UsageError
 from cnnlab.models import MODELS, create_model
 from cnnlab.models.describe import cost
-from tests.contract.networks import Case, in_double, make, make_case, relative_difference, small_sizes
+from tests.contract.networks import Case, make, make_case, relative_difference, small_sizes
 
 # Learnable parameters, and multiply-accumulates of one canonical image in evaluation mode. From facts/networks.md
 # sections 0, 9, 13 and 15, copied from there and not from the code; MACs in words ("1.549 G") are rounded there.
@@ -36,6 +36,7 @@ PAPER_COUNTS: dict[str, tuple[int, int | str]] = {
     "vgg16_c": (133_638_952, 11_770_888_192),
     "vgg16": (138_357_544, 15_470_264_320),
     "vgg19": (143_667_240, 19_632_062_464),
+    "vgg11_cifar": (9_750_922, 153_293_824),
     "vgg11_bn": (132_868_840, 7_609_090_048),
     "vgg13_bn": (133_053_736, 11_308_466_176),
     "vgg16_bn": (138_365_992, 15_470_264_320),
@@ -117,7 +118,6 @@ PAPER_COUNTS: dict[str, tuple[int, int | str]] = {
 }
 NO_PAPER = {"airnet"}  # our own, free to change; its own test counts it
 # They leave it to torch to refuse images: call check_images in resnet_cifar and airnet, and this goes.
-CHECKED_BY_TORCH = {"airnet", *(name for name in MODELS if MODELS[name].build.__module__.endswith("resnet_cifar"))}
 UNITS = {"M": 1e6, "G": 1e9}
 
 # Networks without large parts that are quick to trace, one a family; the others are marked slow.
@@ -127,14 +127,19 @@ QUICK_TO_TRACE = {
     "nin_cifar",
     "alexnet_2012",
     "googlenet_2014",
+    "bn_inception",
     "highway19",
     "plain20",
     "resnet18",
+    "resnetv2_50",
     "resnet_matlab",
     "resnet18_cifar",
+    "seresnet50",
+    "legacy_seresnet50",
     "wrn16_8",
     "resnext29_8x64d",
     "densenet40_12",
+    "res2net50_48w_2s",
     "resnet18_1d",
     "resnet18_3d",
     "airnet",
@@ -151,7 +156,10 @@ def close_to(macs: int, wanted: int | str) -> bool:
     return f"{macs / UNITS[unit]:.{decimals}f}" == number
 
 
-@pytest.fixture(scope="module", params=list(MODELS))
+ONE_WORKER = [pytest.param(name, marks=pytest.mark.xdist_group(name), id=name) for name in MODELS]
+
+
+@pytest.fixture(scope="module", params=ONE_WORKER)
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     made = make_case(request.param)
     yield made
@@ -220,9 +228,9 @@ def test_features_come_in_order(case):
 
 
 def test_evaluation_does_not_depend_on_the_rest_of_the_batch(case):
-    with in_double(case) as images, torch.no_grad():
-        alone, together = case.network(images[:1]), case.network(images)  # a batch of one, and of two
-    assert relative_difference(alone, together[:1]) < 1e-6
+    with torch.no_grad():
+        alone = case.network(case.images[:1])  # a batch of one
+    assert relative_difference(alone, case.logits[:1]) < 1e-6
 
 
 def test_channels_last_gives_the_same_answer(case):
@@ -230,26 +238,31 @@ def test_channels_last_gives_the_same_answer(case):
     if case.images.ndim not in formats:
         pytest.skip("signals have no channels_last")
     memory_format = formats[case.images.ndim]
-    with in_double(case) as images, torch.no_grad():
-        expected = case.network(images)
-        case.network.to(memory_format=memory_format)
-        logits = case.network(images.to(memory_format=memory_format))
-        case.network.to(memory_format=torch.contiguous_format)
-    assert relative_difference(logits, expected) < 1e-6
+    case.network.to(memory_format=memory_format)
+    with torch.no_grad():
+        logits = case.network(case.images.to(memory_format=memory_format))
+    case.network.to(memory_format=torch.contiguous_format)
+    assert relative_difference(logits, case.logits) < 1e-6
 
 
 def test_weights_survive_a_safetensors_round_trip(case):
     with torch.device("meta"):
         empty = MODELS[case.name].build(num_classes=case.network.num_classes)
-    loaded = load(save(case.network.state_dict()))
-    empty.load_state_dict(loaded, assign=True, strict=True)
-    restored = empty.state_dict()
-    assert all(torch.equal(restored[name], tensor) for name, tensor in case.network.state_dict().items())
+    state = case.network.state_dict()
+    if sum(tensor.numel() for tensor in state.values()) > 30_000_000:  # a gigabyte says no more than its beginnings
+        empty.load_state_dict(state, assign=True, strict=True)
+        state = {name: tensor.flatten()[:100].clone() for name, tensor in state.items()}
+        restored = load(save(state))
+    else:
+        empty.load_state_dict(load(save(state)), assign=True, strict=True)
+        restored = empty.state_dict()
+    assert restored.keys() == state.keys()
+    assert all(torch.equal(restored[name], tensor) for name, tensor in state.items())
 
 
 def test_the_classifier_can_be_replaced(case):
     old = case.network.classifier
-    case.network.classifier = nn.Linear(list(case.features.values())[-1].shape[1], 7)
+    case.network.classifier = nn.Linear(list(case.features.values())[-1].shape[1], 7).double()
     with torch.no_grad():
         assert case.network(case.images[:1]).shape == (1, 7)
     case.network.classifier = old
@@ -257,8 +270,6 @@ def test_the_classifier_can_be_replaced(case):
 
 
 def test_images_it_cannot_take_are_refused(case):
-    if case.name in CHECKED_BY_TORCH:
-        pytest.skip("refused by torch, in its own words")
     images = case.images[:1]
     with pytest.raises(UsageError, match="takes"):
         case.network(torch.cat([images, images], dim=1))  # twice the channels

@@ -86,6 +86,7 @@ class AirNet(Network):
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """`stem`, `group1`, `group2`, `group3` (N, C, H, W) and `pooled` (N, 256)."""
+        self.check_images(images)
         stem = F.silu(self.stem(images), inplace=True)
         group1 = self.group1(stem)
         group2 = self.group2(group1)

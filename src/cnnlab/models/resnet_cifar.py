@@ -104,6 +104,7 @@ class CifarResNet(Network):
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """`stem`, `layer1`, `layer2`, `layer3` (N, C, H, W) and `pooled` (N, 64)."""
+        self.check_images(images)
         stem = F.relu(self.bn1(self.conv1(images)), inplace=True)
         layer1 = self.layer1(stem)
         layer2 = self.layer2(layer1)
