@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import nn
 
 from cnnlab.errors import DataError
-from cnnlab.models.catalog import MODELS, create_model
+from cnnlab.models.catalog import create_model
+from cnnlab.models.table import read_table
 from cnnlab.models.weight_names import AUXILIARY, classifying, head_name, rename
 
 Shapes = Mapping[str, tuple[int, ...]]
 ALIKE = 0.9  # the share of entries that have to agree
 
 
-def looks_like(found: Shapes, network: nn.Module) -> list[str]:
-    """The networks whose entries agree best with `found`, where that is well and better than `network` does.
+def looks_like(found: Shapes, network: nn.Module | None = None) -> list[str]:
+    """The networks whose entries agree best with `found`, where that is well and better than `network` does, if given.
 
     Several, when they differ in nothing that a file shows, such as `resnet50` and `resnet50_v1`. Numbers of
-    classes, counters and auxiliary heads do not matter. Takes seconds: it builds the catalogue, without memory.
+    classes, counters and auxiliary heads do not matter. Takes a second or two: it builds, without memory, the
+    networks of the catalogue that have between half and twice as many numbers.
     """
-    scores = {name: likeness(found, *_signature(name)) for name in MODELS}
-    best = max(scores.values())
-    if best < ALIKE or best <= likeness(found, shapes_of(network), head_name(network)):
+    scores = {name: likeness(found, *_signature(name)) for name in _of_like_size(found)}
+    best = max(scores.values(), default=0.0)
+    if best < ALIKE:
+        return []
+    if network is not None and best <= likeness(found, shapes_of(network), head_name(network)):
         return []
     return [name for name, score in scores.items() if score == best]
+
+
+def _of_like_size(found: Shapes) -> list[str]:
+    numbers = sum(math.prod(shape) for shape in found.values())
+    return [row.name for row in read_table() if numbers / 2 <= row.parameters <= 2 * numbers]
 
 
 def likeness(found: Shapes, ours: Shapes, head: str) -> float:

@@ -1,0 +1,113 @@
+"""Look at files of weights, and convert them: torchvision's, timm's, CIFAR checkpoints, Cadene's and our own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cnnlab.cli.parser import add_json
+from cnnlab.errors import UsageError
+
+ACTIONS = ("info", "convert")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `cnnlab checkpoint` takes."""
+    add = parser.add_argument
+    add("action", choices=ACTIONS, metavar="ACTION", help="info: what a file holds; convert: to our names, safetensors")
+    add("file", type=Path, metavar="FILE", help="a .safetensors, .pth, .pt or .th file; no code in it is run")
+    add("out", nargs="?", type=Path, metavar="OUT", help="of convert: the .safetensors file to write")
+    add("--model", metavar="NAME", help="the network it is for (default: the one it looks like)")
+    add("--drop-head", action="store_true", help="leave out the last layer, for another number of classes")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked."""
+    from cnnlab.cli.console import console, print_json
+
+    told = _info(args) if args.action == "info" else _convert(args)
+    if args.json:
+        print_json(told)
+        return 0
+    out = console(json_output=False)
+    for name, value in told.items():
+        if name == "mapped":
+            changed = {ours: theirs for ours, theirs in value.items() if ours != theirs}
+            out.print(f"renamed: {len(changed)} of {len(value)}")
+            for ours, theirs in changed.items():
+                out.print(f"  {theirs} -> {ours}", markup=False)
+        elif value not in (None, [], ""):
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            out.print(f"{name.replace('_', ' ')}: {shown}", markup=False)
+    return 0
+
+
+def _info(args: argparse.Namespace) -> dict[str, Any]:
+    if args.out is not None:
+        raise UsageError(
+            f"checkpoint info takes one file; seen {args.out} as well; to convert: cnnlab checkpoint convert"
+        )
+    from cnnlab.models.lookalikes import looks_like
+    from cnnlab.models.weight_files import read_weight_file
+
+    tensors = read_weight_file(args.file)
+    return {
+        "file": str(args.file),
+        "entries": len(tensors),
+        "numbers": sum(tensor.numel() for tensor in tensors.values()),
+        "dtypes": sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()}),
+        "looks_like": looks_like({name: tuple(tensor.shape) for name, tensor in tensors.items()}),
+    }
+
+
+def _convert(args: argparse.Namespace) -> dict[str, Any]:
+    from safetensors.torch import save_file
+
+    from cnnlab.models.catalog import create_model
+    from cnnlab.models.weights import load_weights
+
+    if args.out is None or args.out.suffix != ".safetensors":
+        raise UsageError(f"checkpoint convert writes a .safetensors file; seen {args.out}; give OUT.safetensors")
+    if args.out.exists():
+        raise UsageError(f"{args.out} exists already; it is left as it is; choose another name")
+    name, classes = _target(args)
+    network = create_model(name, **({"num_classes": classes} if classes else {}))
+    report = load_weights(network, args.file, drop_head=args.drop_head)
+    kept = {ours: tensor.contiguous() for ours, tensor in network.state_dict().items() if ours in report.mapped}
+    aside = args.out.with_name(args.out.name + ".incomplete")
+    save_file(kept, aside)
+    aside.replace(args.out)
+    return {
+        "file": str(args.file),
+        "out": str(args.out),
+        "model": name,
+        "num_classes": network.num_classes,
+        "family": report.family,
+        "mapped": report.mapped,
+        "reshaped": list(report.reshaped),
+        "left_out": list(report.left_out),
+    }
+
+
+def _target(args: argparse.Namespace) -> tuple[str, int | None]:
+    """The network to convert for, and its number of classes by the file's last layer; None where the head goes."""
+    from cnnlab.models.catalog import create_model
+    from cnnlab.models.lookalikes import looks_like
+    from cnnlab.models.weight_files import read_weight_file
+    from cnnlab.models.weight_names import head_name, rename
+
+    tensors = read_weight_file(args.file)
+    alike = [args.model] if args.model else looks_like({name: tuple(each.shape) for name, each in tensors.items()})
+    if not alike:
+        raise UsageError(f"{args.file} looks like no network of the catalogue; name it: --model NAME")
+    if args.drop_head:
+        return alike[0], None
+    import torch
+
+    with torch.device("meta"):
+        network = create_model(alike[0])
+    theirs = rename(tensors, network.state_dict(), head_name(network)).theirs
+    head = theirs.get(f"{head_name(network)}.weight")
+    return alike[0], len(tensors[head]) if head else None
