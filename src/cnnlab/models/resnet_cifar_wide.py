@@ -2,7 +2,7 @@
 
 No paper: Table 1 of He et al. 2015 (arXiv:1512.03385) with its first stage made for small images, as in the
 public repository kuangliu/pytorch-cifar and in DAWNBench. Not to be confused with the paper's own networks
-for CIFAR, sixteen times narrower, in `resnet_cifar`.
+for CIFAR, whose stages have a quarter of the channels or less, in `resnet_cifar`.
 
 | map size  | 32x32   | 32x32       | 16x16         | 8x8           | 4x4           |
 |-----------|---------|-------------|---------------|---------------|---------------|
