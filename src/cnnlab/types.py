@@ -15,11 +15,12 @@ class Split(StrEnum):
 
 
 class Interpolation(StrEnum):
-    """How pixels are made when an image is resized."""
+    """How pixels are made when an image is resized; AREA averages the pixels that fall together."""
 
     NEAREST = "nearest"
     BILINEAR = "bilinear"
     BICUBIC = "bicubic"
+    AREA = "area"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,13 @@ class Preprocess:
     `crop_pixels` square is cut out (None: no crop), values are divided by 255, then `mean` is
     subtracted and the result divided by `std` (both per channel, in [0, 1] units). `mean_image`,
     if given, is subtracted in place of `mean`: C*H*W numbers in [0, 1] units, channel first, the
-    per-pixel mean of AlexNet and ResNet.
+    per-pixel mean of AlexNet and ResNet. `bgr` networks, trained by Caffe, read blue first: their `mean` and
+    `std` are in that order, and what Caffe does in units of 0 to 255 is divided by 255 here.
+
+    With `contrast_norm`, in place of the division by 255 each image has its own mean subtracted and is
+    scaled to that Euclidean norm (global contrast normalisation). `whitening`, if given, then takes the
+    place of mean and deviation: the SHA-256 of a ZCA that lies beside the weights (`data/whitening.py`).
+    Before all this, black borders of `pad_pixels` are put on every side (LeNet-5: digits of 28 in 32 pixels).
     """
 
     resize_pixels: int | None
@@ -39,6 +46,10 @@ class Preprocess:
     std: tuple[float, ...]
     interpolation: Interpolation = Interpolation.BILINEAR
     mean_image: tuple[float, ...] | None = None
+    contrast_norm: float | None = None
+    whitening: str | None = None
+    bgr: bool = False
+    pad_pixels: int = 0
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cnnlab.data.decode import ImageHeader, Limits, decode, decode_file, printable, probe
+import cnnlab.data.decode
+from cnnlab.data.decode import ImageHeader, Limits, decode, decode_file, open_image, printable, probe
 from cnnlab.errors import ImageError
 
-from .conftest import noise, png
+from .conftest import noise, photo, png
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -278,3 +279,69 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
 def test_decode_and_download_come_without_torch() -> None:
     code = "import sys, cnnlab.data.decode, cnnlab.data.download; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 30}])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_plain_jpegs_decode_to_the_same_pixels_by_torchcodec_as_by_pillow(
+    options: dict[str, object], mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torchcodec")
+    data = saved(Image.fromarray(photo(123, 201)).convert(mode), "JPEG", **options)
+    fast = cnnlab.data.decode._decode_plain_jpeg(data)
+    assert fast is not None
+    assert fast.flags.writeable
+    monkeypatch.setattr(cnnlab.data.decode, "_decode_plain_jpeg", lambda _: None)
+    assert np.array_equal(fast, decode(data))
+
+
+@settings(max_examples=60, deadline=None)
+@given(places=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=6), kept=st.floats(0.3, 1))
+def test_torchcodec_changes_no_verdict(places: list[tuple[float, int]], kept: float) -> None:
+    pytest.importorskip("torchcodec")
+    data = bytearray(saved(Image.fromarray(photo(40, 48)), "JPEG", quality=80))
+    for place, value in places:
+        data[int(place * len(data))] = value
+    damaged = bytes(data[: int(kept * len(data))])
+    with pytest.MonkeyPatch.context() as patch:
+        mine = verdict(damaged)
+        patch.setattr(cnnlab.data.decode, "_decode_plain_jpeg", lambda _: None)
+        assert mine == verdict(damaged)
+
+
+def verdict(data: bytes) -> bytes | None:
+    try:
+        return decode(data, Limits(megapixels=1)).tobytes()
+    except ImageError:
+        return None
+
+
+def test_without_torchcodec_pillow_decodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(Image.fromarray(photo(50, 60)), "JPEG")
+    expected = decode(data)
+    monkeypatch.setattr(cnnlab.data.decode, "_torchcodec_decoder", lambda: None)
+    assert np.array_equal(decode(data), expected)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("shrink", [2, 4, 8])
+def test_a_jpeg_can_be_shrunk_while_decoding(shrink: int, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.fromarray(photo(203, 330))
+    data = saved(picture, "JPEG", quality=95, exif=exif)
+    whole = decode(data)
+    with open_image(data) as image:
+        assert (image.width, image.height) == (whole.shape[1], whole.shape[0])
+        small = image.pixels(shrink)
+    rows, columns = -(-whole.shape[0] // shrink), -(-whole.shape[1] // shrink)
+    assert small.shape == (rows, columns, 3)
+    if orientation == 1:  # else the rest that makes no whole block lies at another side
+        rest = (0, rows * shrink - whole.shape[0]), (0, columns * shrink - whole.shape[1]), (0, 0)
+        blocks = np.pad(whole, rest, "edge").reshape(rows, shrink, columns, shrink, 3)
+        assert np.abs(small - blocks.mean((1, 3))).mean() < 1
+
+
+def test_other_formats_come_whole() -> None:
+    with open_image(png(smooth())) as image:
+        assert np.array_equal(image.pixels(4), smooth())

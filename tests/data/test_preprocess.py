@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from cnnlab.data.preprocess import measure, normalise, prepare, resize_and_crop
+from cnnlab.data.preprocess import measure, normalise, prepare, resize, resize_and_crop, resize_fast
 from cnnlab.errors import ImageError, UsageError
 from cnnlab.types import Interpolation, Preprocess
 
-from .conftest import noise
+from .conftest import noise, photo
 
 PLAIN = Preprocess(None, None, (0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
 channels_last = torch.channels_last
@@ -23,7 +23,7 @@ channels_last = torch.channels_last
 def test_resize_and_crop_agree_with_torchvision(size: tuple[int, int], how: Interpolation) -> None:
     image = noise(*size)
     ours = resize_and_crop(image, replace(PLAIN, resize_pixels=32, crop_pixels=28, interpolation=how))
-    mode = v2.InterpolationMode(how.value)
+    mode = v2.InterpolationMode("box" if how is Interpolation.AREA else how.value)
     theirs = v2.Compose([v2.Resize(32, interpolation=mode), v2.CenterCrop(28)])(Image.fromarray(image))
     assert np.array_equal(ours, np.asarray(theirs))
 
@@ -105,3 +105,29 @@ def test_measure_of_a_constant_channel_can_be_divided_by() -> None:
 def test_measure_of_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match="no images"):
         measure(torch.zeros(0, 3, 4, 4, dtype=torch.uint8))
+
+
+def test_black_borders_come_before_the_normalisation() -> None:
+    images = torch.full((2, 1, 4, 4), 255, dtype=torch.uint8)
+    padded = normalise(images, Preprocess(4, 4, (0.5,), (0.5,), pad_pixels=2))
+    assert padded.shape == (2, 1, 8, 8)
+    assert (padded[:, :, 2:-2, 2:-2] == 1).all()
+    assert (padded[:, :, :2] == -1).all()
+
+
+@pytest.mark.parametrize("how", list(Interpolation))
+def test_the_fast_resize_is_the_other_within_one(how: Interpolation) -> None:
+    image = photo(75, 100)[5:70, 10:90]
+    ours, theirs = resize_fast(image, 32, 40, how), resize(image, 32, 40, how)
+    assert ours.shape == (32, 40, 3)
+    assert np.abs(ours.astype(int) - theirs).max() <= (3 if how is Interpolation.BICUBIC else 1)
+    assert resize_fast(image, 65, 80, how) is image
+
+
+def test_float_images_are_normalised_as_uint8_ones_and_left_as_they_are() -> None:
+    images = torch.randint(0, 256, (3, 3, 5, 7), dtype=torch.uint8)
+    preprocess = Preprocess(None, None, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
+    floats = images.float().contiguous(memory_format=torch.channels_last)
+    before = floats.clone()
+    assert torch.equal(normalise(floats, preprocess), normalise(images, preprocess))
+    assert torch.equal(floats, before)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlab.data.sampler import hashes, order, uniforms
+from cnnlab.data.sampler import generator, hashes, normals, order, times_before, uniforms, weighted_order
 
 seeds = st.integers(-(2**63), 2**64 - 1)
 epochs = st.integers(0, 10_000)
@@ -77,3 +78,42 @@ def test_epochs_and_seeds_give_other_orders() -> None:
 def test_every_place_is_equally_likely() -> None:
     first = [order(0, epoch, 10)[0] for epoch in range(5000)]
     assert np.abs(np.bincount(first, minlength=10) - 500).max() < 90
+
+
+@given(seed=seeds, epoch=epochs, count=st.integers(1, 200))
+def test_drawing_by_weight_never_gives_an_image_of_no_weight(seed: int, epoch: int, count: int) -> None:
+    weights = np.arange(count, dtype=float)[::-1] + (count == 1)
+    drawn = weighted_order(seed, epoch, weights)
+    assert drawn.shape == (count,)
+    assert (weights[drawn] > 0).all()
+    assert np.array_equal(drawn, weighted_order(seed, epoch, weights))
+
+
+def test_images_are_drawn_in_proportion_to_their_weights() -> None:
+    weights = np.array([1.0, 0.0, 3.0, 6.0])
+    drawn = np.concatenate([weighted_order(0, epoch, weights) for epoch in range(5000)])
+    assert np.abs(np.bincount(drawn, minlength=4) / len(drawn) - weights / 10).max() < 0.01
+
+
+@given(indices=st.lists(st.integers(0, 5), max_size=40))
+def test_times_before_counts_those_to_the_left(indices: list[int]) -> None:
+    expected = [indices[:place].count(index) for place, index in enumerate(indices)]
+    assert times_before(np.array(indices, np.int64)).tolist() == expected
+
+
+def test_normals_are_normal() -> None:
+    drawn = normals(3, 1, np.arange(20_000), 9)
+    assert abs(drawn.mean()) < 0.03
+    assert abs(drawn.std() - 1) < 0.02
+    assert abs((drawn**4).mean() - 3) < 0.2
+    assert np.isfinite(drawn).all()
+
+
+def test_a_generator_depends_on_all_it_is_given() -> None:
+    cpu = torch.device("cpu")
+
+    def first(seed: int = 1, epoch: int = 2, index: int = 3, stream: int = 4) -> float:
+        return float(torch.rand(1, generator=generator(seed, epoch, index, stream, cpu)))
+
+    assert first() == first()
+    assert len({first(), first(seed=2), first(epoch=3), first(index=4), first(stream=5)}) == 5

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import torch
+
+Indices = npt.NDArray[np.int64]
 
 _MASK = (1 << 64) - 1
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -21,6 +24,27 @@ def order(seed: int, epoch: int, count: int) -> npt.NDArray[np.int64]:
     return np.argsort(keys, kind="stable").astype(np.int64)
 
 
+def weighted_order(seed: int, epoch: int, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Draw as many images as there are `weights` (N,), each in proportion to its weight: int64 (N,).
+
+    An image may come several times in an epoch, or not at all.
+    """
+    heap = np.cumsum(weights)
+    places = uniforms(seed, epoch, np.arange(len(weights)), _ORDER_STREAM) * heap[-1]
+    drawn: npt.NDArray[np.int64] = np.searchsorted(heap, places, side="right").astype(np.int64)
+    return drawn
+
+
+def times_before(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Say for each of `indices` (N,) how often it came earlier in the array, int64 (N,)."""
+    by_index = np.argsort(indices, kind="stable")
+    ordered = indices[by_index]
+    first = np.searchsorted(ordered, ordered, side="left")
+    times = np.empty_like(indices)
+    times[by_index] = np.arange(len(indices)) - first
+    return times
+
+
 def uniforms(seed: int, epoch: int, indices: npt.ArrayLike, stream: int) -> npt.NDArray[np.float64]:
     """Give one number in [0, 1) for each of `indices` (N,), float64 (N,).
 
@@ -29,6 +53,21 @@ def uniforms(seed: int, epoch: int, indices: npt.ArrayLike, stream: int) -> npt.
     """
     bits = hashes(seed, epoch, indices, stream) >> np.uint64(11)
     return bits.astype(np.float64) * 2.0**-53
+
+
+def normals(seed: int, epoch: int, indices: npt.ArrayLike, stream: int) -> npt.NDArray[np.float64]:
+    """Give one number from N(0, 1) for each of `indices` (N,), float64 (N,), by Box and Muller; see `uniforms`.
+
+    Takes `stream` and the one that is a thousand higher.
+    """
+    radius = np.sqrt(-2 * np.log1p(-uniforms(seed, epoch, indices, stream)))
+    drawn: npt.NDArray[np.float64] = radius * np.cos(2 * np.pi * uniforms(seed, epoch, indices, stream + 1000))
+    return drawn
+
+
+def generator(seed: int, epoch: int, index: int, stream: int, device: torch.device) -> torch.Generator:
+    """Make a torch generator on `device` for one image's many numbers; they depend on the kind of device."""
+    return torch.Generator(device).manual_seed(int(hashes(seed, epoch, [index], stream)[0] >> np.uint64(1)))
 
 
 def hashes(seed: int, epoch: int, indices: npt.ArrayLike, stream: int) -> npt.NDArray[np.uint64]:
