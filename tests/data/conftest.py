@@ -89,3 +89,26 @@ def site() -> Iterator[Site]:
     site.server.shutdown()
     site.server.server_close()
     thread.join()
+
+
+def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A smooth picture with soft shapes, as photos are: uint8 (height, width, 3)."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return np.array(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def jpeg(image: np.ndarray, quality: int = 90) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def write_photos(folder: Path, counts: dict[str, int], size: tuple[int, int] = (40, 52)) -> Path:
+    """Write JPEGs of different sizes: write_photos(folder, {"train/cat": 3, …})."""
+    for place, (name, count) in enumerate(counts.items()):
+        (folder / name).mkdir(parents=True)
+        for i in range(count):
+            image = photo(size[0] + i % 5, size[1] - i % 7, 1000 * place + i)
+            (folder / name / f"{i:03}.JPEG").write_bytes(jpeg(image))
+    return folder

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cnnlab.data.decode import decode_file
-from cnnlab.data.folder import available_bytes, load_folder, split_folder
+from cnnlab.data.folder import available_bytes, load_folder, open_folder, split_folder
 from cnnlab.data.listing import fill_splits, scan
 from cnnlab.data.manifest import write_manifest
 from cnnlab.data.preprocess import prepare
@@ -157,3 +157,40 @@ def test_what_does_not_fit_in_memory_is_refused_beforehand(photos: Photos) -> No
     assert (available_bytes() or 0) > 1_000_000
     with pytest.raises(DataError, match=r"2 images of 10000000 x 10000000 pixels need .* GB"):
         load_folder(photos({"cat": 1, "dog": 1}), pixels=10_000_000)
+
+
+def test_photos_stay_on_disk_in_the_same_parts_as_in_memory(photos: Photos, tmp_path: Path) -> None:
+    folder = photos({"cat": 20, "dog": 12})
+    in_memory, on_disk = load_folder(folder, pixels=20), open_folder(folder)
+    square = Preprocess(20, 20, (0.0,) * 3, (1.0,) * 3)
+    for mine, theirs in (
+        (on_disk.train, in_memory.train),
+        (on_disk.val, in_memory.val),
+        (on_disk.test, in_memory.test),
+    ):
+        assert torch.equal(mine.labels, theirs.labels)
+        assert all(np.array_equal(prepare(mine.read(i), square), theirs.images[i].numpy()) for i in range(len(mine)))
+    final = open_folder(folder, final=True)
+    assert (len(final.train), len(final.val)) == (len(on_disk.train) + len(on_disk.val), 0)
+    write_manifest(tmp_path / "m.csv", fill_splits(scan(folder).entries))
+    assert open_folder(folder, manifest=tmp_path / "m.csv").sha256 == on_disk.sha256
+
+
+def test_a_class_in_val_that_train_lacks_is_listed(photos: Photos) -> None:
+    folder = photos({"train/cat": 2, "train/dog": 2, "val/cow": 1, "val/emu": 1})
+    for load in (load_folder, open_folder):
+        with pytest.raises(
+            DataError, match="val has classes that train lacks: cow, emu; train has: cat, dog"
+        ) as caught:
+            load(folder)
+        assert caught.value.exit_code == 3
+
+
+def test_one_in_twenty_damaged_is_counted_and_the_rest_goes_on(photos: Photos) -> None:
+    folder = photos({"cat": 50, "dog": 50})
+    for i in range(0, 50, 10):
+        (folder / "cat" / f"{i:03}.png").write_bytes(b"damaged")
+    parts = load_folder(folder, pixels=8, max_bad=0.05)
+    assert len(parts.skipped) == 5
+    with pytest.raises(DataError, match="5 of 100 images cannot be read, accepted: 4"):
+        load_folder(folder, pixels=8, max_bad=0.04)

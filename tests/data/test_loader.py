@@ -84,6 +84,39 @@ def test_evaluation_goes_in_order_with_a_smaller_last_batch() -> None:
         next(eval_batches(part, 0, PREPROCESS))
 
 
+def test_changes_come_before_normalising_after_it_and_with_labels() -> None:
+    part = small_part()
+    plain = Batches(part, batch_size=5, seed=3, preprocess=PREPROCESS).batch(1, 2)
+    made = Batches(
+        part,
+        batch_size=5,
+        seed=3,
+        preprocess=PREPROCESS,
+        augment_pixels=lambda images, indices, epoch: 255 - images,
+        augment=lambda images, indices, epoch: images + epoch,
+        mix=lambda images, labels, indices, epoch: (images * 2, labels.float()),
+    ).batch(1, 2)
+    torch.testing.assert_close(made.images, (-plain.images + 1) * 2)
+    assert made.labels.dtype == torch.float32
+
+
+def test_an_image_drawn_twice_by_weight_is_changed_otherwise() -> None:
+    part = small_part()
+    weights = np.zeros(23)
+    weights[7] = 1.0
+    keys: list[int] = []
+
+    def note(images: torch.Tensor, indices: np.ndarray, epoch: int) -> torch.Tensor:
+        keys.extend(indices.tolist())
+        return images
+
+    made = Batches(part, batch_size=5, seed=3, preprocess=PREPROCESS, augment=note, weights=weights)
+    for batch in made.epoch(0):
+        assert batch.indices.tolist() == [7] * 5
+        assert batch.labels.tolist() == [7] * 5
+    assert keys == [7 + 23 * times for times in range(20)]
+
+
 @pytest.mark.gpu
 def test_batches_on_a_gpu_equal_those_on_a_cpu() -> None:
     part = small_part()

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import cnnlab.data
-from cnnlab.data.parts import Part, divide, fingerprint, finish, join, part_from
+from cnnlab.data.parts import Part, divide, fingerprint, finish, in_memory, join, part_from
+from cnnlab.data.sources import load
+from cnnlab.errors import UsageError
+
+from .conftest import write_photos
 
 
 def small(count: int) -> Part:
@@ -42,6 +47,18 @@ def test_the_fingerprint_is_of_the_bytes_in_order() -> None:
     data = b"".join(x.numpy().tobytes() for p in (train, val) for x in (p.images, p.labels))
     assert fingerprint(train, val, None) == hashlib.sha256(data).hexdigest()
     assert fingerprint(train, val, val) != fingerprint(train, val, None)
+
+
+def test_photos_have_the_fingerprint_of_their_names_and_are_not_in_memory(tmp_path: Path) -> None:
+    folder = write_photos(tmp_path / "photos", {"train/a": 2, "train/b": 2, "val/a": 1})
+    first = load(folder, photos=True)
+    assert first.sha256 == load(folder, photos=True).sha256
+    with pytest.raises(UsageError, match="4 photos on disk, where images in memory are needed"):
+        in_memory(first.train)
+    part = small(2)
+    assert in_memory(part) is part
+    (folder / "train/a/001.JPEG").rename(folder / "train/a/other.JPEG")
+    assert load(folder, photos=True).sha256 != first.sha256
 
 
 def test_the_package_shows_its_three_names() -> None:

@@ -1,25 +1,31 @@
-"""A folder of images, or a manifest of one, decoded into memory at one size."""
+"""A folder of images, a manifest of one, or a folder of tar shards: decoded into memory, or left on disk."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from cnnlab.data.decode import DEFAULT_LIMITS, decode_file, printable
 from cnnlab.data.download import Report
-from cnnlab.data.listing import Entry, Listing, class_names, fill_splits, scan
+from cnnlab.data.imagenet import words_of_classes
+from cnnlab.data.leaks import note_leaks
+from cnnlab.data.listing import Listing, class_names, fill_splits, scan
 from cnnlab.data.manifest import read_manifest, write_manifest
-from cnnlab.data.parts import Part, Parts, fingerprint, finish, part_from
+from cnnlab.data.names import Names
+from cnnlab.data.parts import Parts, fingerprint, finish, part_from
+from cnnlab.data.photos import Files, FolderFiles, Photos, read_ahead
 from cnnlab.data.preprocess import resize_and_crop
+from cnnlab.data.shards import find_shards, scan_shards
+from cnnlab.data.unreadable import refuse_too_many
 from cnnlab.errors import DataError, ImageError, UsageError
 from cnnlab.types import Preprocess, Split
 
-_SLICE_IMAGES = 1000
+Indices = npt.NDArray[np.int64]
+_SHOWN_CLASSES = 20
 
 
 def load_folder(
@@ -39,22 +45,75 @@ def load_folder(
     more than the fraction `max_bad` of all (one is always let pass, unless `max_bad` is 0), when the
     folder has no usable layout, or when the images would not fit in memory.
     """
-    listing = Listing(read_manifest(manifest)) if manifest else scan(folder)
-    entries = fill_splits(listing.entries, val_images=val_images, seed=seed)
-    names = class_names(entries)
-    _check_memory(len(entries), pixels)
-    images, reasons = _decode_all(folder, entries, pixels, report)
+    found = _find(folder, manifest, val_images, seed)
+    _check_memory(len(found.photos), pixels)
+    images, reasons = _decode_all(found.photos, pixels, report)
     skipped = tuple(reason for reason in reasons if reason)
-    _check_bad(folder, skipped, len(entries), max_bad)
+    refuse_too_many(skipped, len(found.photos), max_bad, str(folder))
     good = np.array([reason is None for reason in reasons])
-    _check_every_class(entries, good, names)
-    train, val, test = (_select(images, entries, good, names, split) for split in Split)
-    notes = (*listing.notes, *_unseen_classes(val, "val", names), *_unseen_classes(test, "test", names))
+    _check_every_class(found, good)
+    labels = found.photos.labels.numpy()
+    chosen = (places[good[places]] for places in found.places.values())
+    train, val, test = (part_from(images[places], labels[places]) for places in chosen)
     train, val = finish(train, val, final)
     tested = test if len(test) else None
-    source = f"the manifest {manifest}" if manifest else f"the folder {folder}"
+    notes = (*found.notes, *note_leaks(train, val, tested))
     digest = fingerprint(train, val, tested)
-    return Parts(str(folder), train, val, tested, names, source, digest, skipped, notes)
+    return Parts(str(folder), train, val, tested, found.class_names, found.source, digest, skipped, notes)
+
+
+def open_folder(
+    folder: Path, *, manifest: Path | None = None, val_images: int | None = None, seed: int = 0, final: bool = False
+) -> Parts:
+    """List the images of `folder` as `Photos`, which stay on disk, each of its own size; none is opened.
+
+    Raises `DataError` when the folder has no usable layout, or a shard is cut short.
+    """
+    found = _find(folder, manifest, val_images, seed)
+    places = found.places
+    if final:
+        every = np.concatenate([places[Split.TRAIN], places[Split.VAL]])
+        places = {**places, Split.TRAIN: every, Split.VAL: every[:0]}
+    train, val, test = (found.photos.take(places[split]) for split in Split)
+    tested = test if len(test) else None
+    notes = (*found.notes, *note_leaks(train, val, tested))
+    digest = fingerprint(train, val, tested)
+    return Parts(str(folder), train, val, tested, found.class_names, found.source, digest, notes=notes)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """All images of a data folder, where in them each split's lie, and how their classes are shown."""
+
+    photos: Photos
+    places: dict[Split, Indices]
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...]
+    source: str
+
+
+def _find(folder: Path, manifest: Path | None, val_images: int | None, seed: int) -> _Found:
+    listing, files = _list(folder, manifest)
+    entries = fill_splits(listing.entries, val_images=val_images, seed=seed)
+    classes = listing.classes or class_names(entries)
+    numbers = {name: number for number, name in enumerate(classes)}
+    labels = np.fromiter((numbers[entry.label] for entry in entries), np.int64, len(entries))
+    names = files.paths if isinstance(files, FolderFiles) else Names(entry.path for entry in entries)
+    splits = np.array([str(entry.split) for entry in entries])
+    places = {split: np.flatnonzero(splits == split.value) for split in Split}
+    shown = words_of_classes(folder, classes)
+    unseen = (_unseen_classes(labels[places[split]], split, shown) for split in Split)
+    notes = (*listing.notes, *(note for each in unseen for note in each))
+    source = f"the manifest {manifest}" if manifest else f"the folder {folder}"
+    return _Found(Photos(torch.from_numpy(labels), names, files), places, shown, notes, source)
+
+
+def _list(folder: Path, manifest: Path | None) -> tuple[Listing, Files]:
+    """List a folder's images with where their bytes lie: a manifest says which, else shards, else folders."""
+    if manifest is None and find_shards(folder):
+        return scan_shards(folder)
+    listing = Listing(read_manifest(manifest)) if manifest else scan(folder)
+    return listing, FolderFiles(folder, Names(entry.path for entry in listing.entries))
 
 
 def split_folder(folder: Path, manifest: Path, *, val: float = 0.1, test: float = 0.1, seed: int = 0) -> dict[str, int]:
@@ -94,64 +153,35 @@ def _check_memory(count: int, pixels: int) -> None:
         )
 
 
-def _decode_all(
-    folder: Path, entries: Sequence[Entry], pixels: int, report: Report | None
-) -> tuple[npt.NDArray[np.uint8], list[str | None]]:
+def _decode_all(photos: Photos, pixels: int, report: Report | None) -> tuple[npt.NDArray[np.uint8], list[str | None]]:
     """Give all images (N, 3, pixels, pixels), and for each why it failed (None: it did not)."""
     square = Preprocess(resize_pixels=pixels, crop_pixels=pixels, mean=(0.0,) * 3, std=(1.0,) * 3)
-    images = np.empty((len(entries), 3, pixels, pixels), np.uint8)
-
-    def decode_one(number: int) -> str | None:
-        path = entries[number].path
-        try:
-            image = decode_file(folder / path, DEFAULT_LIMITS, printable(path))
-        except ImageError as error:
-            return str(error)
-        images[number] = resize_and_crop(image, square).transpose(2, 0, 1)
-        return None
-
+    images = np.empty((len(photos), 3, pixels, pixels), np.uint8)
     reasons: list[str | None] = []
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for first in range(0, len(entries), _SLICE_IMAGES):
-            numbers = range(first, min(first + _SLICE_IMAGES, len(entries)))
-            for reason in pool.map(decode_one, numbers):
-                reasons.append(reason)
-                if report:
-                    report(len(reasons), len(entries))
+    small = read_ahead(lambda index: resize_and_crop(photos.read(index), square), range(len(photos)))
+    for index, image in enumerate(small):
+        if isinstance(image, ImageError):
+            reasons.append(str(image))
+        else:
+            images[index] = image.transpose(2, 0, 1)
+            reasons.append(None)
+        if report:
+            report(index + 1, len(photos))
     return images, reasons
 
 
-def _check_bad(folder: Path, skipped: Sequence[str], count: int, max_bad: float) -> None:
-    allowed = max(1, int(max_bad * count)) if max_bad else 0
-    if len(skipped) > allowed:
-        first = "".join(f"\n  - {reason}" for reason in skipped[:10])
-        more = f"\n  - and {len(skipped) - 10} more" if len(skipped) > 10 else ""
-        raise DataError(
-            f"{folder}: {len(skipped)} of {count} images cannot be read, accepted: {allowed} "
-            f"(max_bad {max_bad:g}); mend or remove them, or raise max_bad:{first}{more}"
-        )
+def _check_every_class(found: _Found, good: npt.NDArray[np.bool_]) -> None:
+    train = found.places[Split.TRAIN]
+    labels = found.photos.labels.numpy()
+    lost = sorted(set(labels[train].tolist()) - set(labels[train[good[train]]].tolist()))
+    if lost:
+        names = ", ".join(found.class_names[label] for label in lost)
+        raise DataError(f"classes without a single readable image in train: {names}; add some")
 
 
-def _check_every_class(entries: Sequence[Entry], good: npt.NDArray[np.bool_], names: Iterable[str]) -> None:
-    usable = {entry.label for entry, ok in zip(entries, good, strict=True) if ok and entry.split is Split.TRAIN}
-    if lost := sorted(set(names) - usable):
-        raise DataError(f"classes without a single readable image in train: {', '.join(lost)}; add some")
-
-
-def _select(
-    images: npt.NDArray[np.uint8],
-    entries: Sequence[Entry],
-    good: npt.NDArray[np.bool_],
-    names: Sequence[str],
-    split: Split,
-) -> Part:
-    numbers = {name: number for number, name in enumerate(names)}
-    chosen = [i for i, entry in enumerate(entries) if good[i] and entry.split is split]
-    labels = np.array([numbers[entries[i].label] for i in chosen], dtype=np.int64)
-    return part_from(images[np.array(chosen, dtype=np.int64)], labels)
-
-
-def _unseen_classes(part: Part, split: str, names: Sequence[str]) -> tuple[str, ...]:
-    seen = set(part.labels.tolist())
+def _unseen_classes(labels: Indices, split: Split, names: Sequence[str]) -> tuple[str, ...]:
+    seen = set(labels.tolist())
     unseen = [name for number, name in enumerate(names) if number not in seen]
-    return (f"{split} has no images of: {', '.join(unseen)}",) if seen and unseen else ()
+    more = f" and {len(unseen) - _SHOWN_CLASSES} more" if len(unseen) > _SHOWN_CLASSES else ""
+    shown = ", ".join(unseen[:_SHOWN_CLASSES])
+    return (f"{split} has no images of: {shown}{more}",) if seen and unseen else ()

@@ -2,8 +2,8 @@
 
 Two layouts are known: `train/<class>/*` with `val/` (or `valid/`, `validation/`) and `test/` beside it
 where there are such parts, and `<class>/*` alone, which is then divided by class and seed. Images may
-lie deeper inside a class folder. Hidden files, and files with endings other than an image's, are left
-alone.
+lie deeper inside a class folder. `val/` may also hold its images flat, with a list of their classes
+(`imagenet.py`). Hidden files, and files with endings other than an image's, are left alone.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from cnnlab.data.decode import SUFFIXES, printable
+from cnnlab.data.imagenet import flat_labels, shown_lists
 from cnnlab.data.splits import fraction_of, hold_out
 from cnnlab.errors import DataError
 from cnnlab.types import Split
 
 LAYOUT = "expected train/<class>/*.jpg with val/ and test/ like it, or <class>/*.jpg alone"
 
-_SPLIT_FOLDERS = {
+SPLIT_NAMES = {
     "train": Split.TRAIN,
     "val": Split.VAL,
     "valid": Split.VAL,
@@ -32,7 +33,7 @@ _SPLIT_FOLDERS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One image: its path relative to the data folder (with /), its class, its split (None: not yet)."""
 
@@ -43,10 +44,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a folder, in order of their paths, and warnings to show."""
+    """The images of a folder, in order of their paths, and warnings to show.
+
+    `classes` are given in the order of the network's outputs where the data itself says it (shards do).
+    """
 
     entries: tuple[Entry, ...]
     notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = None
 
 
 def scan(folder: Path) -> Listing:
@@ -59,7 +64,9 @@ def scan(folder: Path) -> Listing:
     if not (train.is_dir() and _folders(train, folder)):
         return _scan_classes(folder, folder, None)
     beside = _folders(folder, folder)
-    found = [_scan_classes(path, folder, _SPLIT_FOLDERS[path.name]) for path in beside if _is_split(path)]
+    classes = _scan_classes(train, folder, Split.TRAIN)
+    parts = [path for path in beside if _is_split(path) and path != train]
+    found = [classes, *(_scan_part(path, folder, classes.entries) for path in parts)]
     others = [printable(path.name) for path in beside if not _is_split(path)]
     notes = [note for listing in found for note in listing.notes]
     if others:
@@ -80,7 +87,7 @@ def fill_splits(
     Entries without one go to train, and where no entry has one, `test_fraction` of them to test.
     Where none is in val, `val_images` (or `val_fraction`) of train go to val. Splits given stay.
     """
-    filled = [replace(entry, split=entry.split or Split.TRAIN) for entry in entries]
+    filled = [entry if entry.split else replace(entry, split=Split.TRAIN) for entry in entries]
     if all(entry.split is None for entry in entries):
         _move(filled, fraction_of(len(filled), test_fraction) if test_fraction else 0, Split.TEST, seed)
     if not any(entry.split is Split.VAL for entry in filled):
@@ -121,20 +128,38 @@ def _scan_classes(parent: Path, root: Path, split: Split | None) -> Listing:
     others: Counter[str] = Counter()
     for folder in _folders(parent, root):
         paths = _files_below(folder)
-        images = [path for path in paths if path.suffix.lower() in SUFFIXES]
-        suffixes = (path.suffix.lower() for path in paths)
+        suffixes = [_suffix(path) for path in paths]
+        images = [path for path, suffix in zip(paths, suffixes, strict=True) if suffix in SUFFIXES]
         others.update(suffix or "no ending" for suffix in suffixes if suffix not in SUFFIXES)
         if not images and split in (None, Split.TRAIN):
             raise DataError(
                 f"class {printable(folder.name)!r} is empty: {folder} has no image "
                 f"({', '.join(SUFFIXES)}); add images or remove the folder"
             )
-        entries += [Entry(path.relative_to(root).as_posix(), folder.name, split) for path in images]
+        below = folder.relative_to(root).as_posix()
+        entries += [Entry(f"{below}/{path}", folder.name, split) for path in images]
     if not entries and split in (None, Split.TRAIN):
         raise _no_classes(parent)
     counts = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
     notes = (f"{parent}: left alone, being no images by their endings: {counts}",) if others else ()
     return Listing(tuple(entries), notes)
+
+
+def _scan_part(part: Path, root: Path, train: Sequence[Entry]) -> Listing:
+    """List a part beside train: in folders by class, or flat with a list of its classes."""
+    split = SPLIT_NAMES[part.name]
+    if _folders(part, root):
+        return _scan_classes(part, root, split)
+    files = sorted(path.name for path in part.iterdir() if _suffix(path.name) in SUFFIXES and path.name[0] != ".")
+    if not files:
+        return Listing(())
+    labels = flat_labels(root, part.name, files, sorted({entry.label for entry in train}))
+    if labels is not None:
+        return Listing(tuple(Entry(f"{part.name}/{file}", labels[file], split) for file in files))
+    found = f"{part} has {len(files)} images without class folders, and no list of their classes"
+    if split is Split.VAL:
+        raise DataError(f"{found}; accepted: {part.name}/<class>/*, or one of {shown_lists(part.name)} in {root}")
+    return Listing((), (f"{found}: left alone",))
 
 
 def _no_classes(folder: Path) -> DataError:
@@ -154,17 +179,23 @@ def _folders(parent: Path, root: Path) -> list[Path]:
     return sorted(path for path in found if path not in loops)
 
 
-def _files_below(folder: Path) -> list[Path]:
-    """List the visible files under `folder`, by path; linked folders inside it are not entered."""
-    files: list[Path] = []
+def _files_below(folder: Path) -> list[str]:
+    """List the visible files under `folder`, with /, by path; linked folders inside it are not entered."""
+    files: list[str] = []
     for parent, names_of_folders, names in os.walk(folder):
         names_of_folders[:] = [name for name in names_of_folders if not name.startswith(".")]
-        files += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(files)
+        below = Path(parent).relative_to(folder).as_posix()
+        before = "" if below == "." else f"{below}/"
+        files += [before + name for name in names if not name.startswith(".")]
+    return sorted(files, key=lambda path: path.split("/"))
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122, a pathlib path for each of a million files takes 20 s
 
 
 def _is_split(path: Path) -> bool:
-    return path.name in _SPLIT_FOLDERS
+    return path.name in SPLIT_NAMES
 
 
 def _move(entries: list[Entry], num_images: int, split: Split, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""A data set in memory: its three parts, its class names, and where it came from."""
+"""A data set: its three parts, in memory or on disk, its class names, and where it came from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from cnnlab.data.photos import Photos
 from cnnlab.data.splits import hold_out
+from cnnlab.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,15 @@ class Part:
 class Parts:
     """A data set divided for training; `val` may be empty, `test` is None where there is none.
 
+    The parts are all in memory (`Part`) or all on disk (`Photos`).
     `source` says in words where it came from; `sha256` is the fingerprint of all images and labels as
     divided; `skipped` names the files left out, each with its reason; `notes` are warnings to show.
     """
 
     name: str
-    train: Part
-    val: Part
-    test: Part | None
+    train: Part | Photos
+    val: Part | Photos
+    test: Part | Photos | None
     class_names: tuple[str, ...]
     source: str
     sha256: str
@@ -73,11 +76,29 @@ def finish(train: Part, val: Part, final: bool) -> tuple[Part, Part]:
     return (join(train, val), take(val, np.zeros(0, np.int64))) if final else (train, val)
 
 
-def fingerprint(train: Part, val: Part, test: Part | None) -> str:
-    """Give the SHA-256 of the images' and labels' bytes, of train, val and test in this order."""
+def fingerprint(train: Part | Photos, val: Part | Photos, test: Part | Photos | None) -> str:
+    """Give the SHA-256 of the images' and labels' bytes, of train, val and test in this order.
+
+    Of photos on disk, the names count in place of the bytes, which would take an hour to read.
+    """
     digest = hashlib.sha256()
     for part in (train, val, test):
         if part is not None:
-            digest.update(part.images.numpy().data)
+            _digest_images(digest, part)
             digest.update(part.labels.numpy().data)
     return digest.hexdigest()
+
+
+def _digest_images(digest: hashlib._Hash, part: Part | Photos) -> None:
+    if isinstance(part, Part):
+        digest.update(part.images.numpy().data)
+        return
+    for name in part.names:
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
+
+
+def in_memory(part: Part | Photos) -> Part:
+    """Give a part that is in memory; raises `UsageError` for photos on disk, which come one at a time."""
+    if isinstance(part, Photos):
+        raise UsageError(f"{len(part)} photos on disk, where images in memory are needed; load them with photos=False")
+    return part

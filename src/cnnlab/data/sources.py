@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cnnlab.data.cifar10 import CIFAR10
 from cnnlab.data.download import Report
-from cnnlab.data.folder import load_folder
+from cnnlab.data.folder import load_folder, open_folder
 from cnnlab.data.idx import FASHION_MNIST, MNIST
-from cnnlab.data.parts import Parts, divide, fingerprint, finish, join, part_from
+from cnnlab.data.parts import Parts, divide, fingerprint, finish, in_memory, join, part_from
 from cnnlab.data.published import PublishedSet, acquire
 from cnnlab.data.synthetic import synthetic
 from cnnlab.errors import DataError, UnknownNameError, UsageError, unknown_name
@@ -32,12 +32,14 @@ def load(
     pixels: int = 64,
     manifest: Path | None = None,
     max_bad: float = 0.01,
+    photos: bool = False,
     report: Report | None = None,
 ) -> Parts:
     """Load a data set into memory, divided into train, val and test; images uint8 (N, C, H, W).
 
-    `data` is one of `NAMES`, a folder of images, or a manifest (.csv) that lies in its data folder.
-    For a folder that is called like a data set, write `./cifar10` or give a `Path`.
+    `data` is one of `NAMES`, a folder of images (ImageNet's too) or of tar shards, or a manifest (.csv)
+    that lies in its data folder. For a folder that is called like a data set, write `./cifar10` or give a
+    `Path`. With `photos`, the images of a folder stay on disk, each of its own size.
 
     `folder` says where the user's own copy of a published set lies. `val_images` are held out of the
     training images by class and `seed` (default: 5,000, or a tenth of a folder); `seed` is 0 unless
@@ -59,6 +61,8 @@ def load(
         path, manifest = path.parent, path
     if not path.is_dir():
         raise _not_found(data, path)
+    if photos:
+        return open_folder(path, manifest=manifest, val_images=val_images, seed=seed, final=final)
     return load_folder(
         path,
         manifest=manifest,
@@ -91,7 +95,7 @@ def load_published(
 
 def _load_synthetic(val_images: int | None, seed: int, final: bool) -> Parts:
     parts = synthetic(seed=seed)
-    train, val = parts.train, parts.val
+    train, val = in_memory(parts.train), in_memory(parts.val)
     if val_images is not None:
         train, val = divide(join(train, val), val_images, seed)
     train, val = finish(train, val, final)

@@ -1,0 +1,102 @@
+"""Images that lie, byte for byte, in two parts of a data set: a test of these tests memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cnnlab.data.parts import Part
+from cnnlab.data.photos import Photos
+from cnnlab.errors import ImageError
+from cnnlab.types import Split
+
+MAX_QUICK_IMAGES = 20_000
+"""Up to so many photos on disk, `note_leaks` looks for leaks; more take minutes."""
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Leak:
+    """One image that lies, byte for byte, in two splits; a test of it tests memory."""
+
+    first_split: Split
+    first_index: int
+    second_split: Split
+    second_index: int
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Images equal to an earlier one: how many of their own split, and which of an earlier split."""
+
+    num_repeats: int
+    leaks: tuple[Leak, ...]
+
+
+def find_repeats(splits: dict[Split, Part | Photos]) -> Repeats:
+    """Compare all images of all splits: decoded bytes in memory, whole files on disk.
+
+    Only files of equal size are read; one that cannot be read is equal to none.
+    """
+    first_seen: dict[bytes, tuple[Split, int]] = {}
+    num_repeats, leaks = 0, []
+    for split, index, key in _keys(splits):
+        before = first_seen.setdefault(key, (split, index))
+        if before[0] is not split:
+            leaks.append(Leak(*before, split, index))
+        elif before[1] != index:
+            num_repeats += 1
+    return Repeats(num_repeats, tuple(leaks))
+
+
+def note_leaks(train: Part | Photos, val: Part | Photos, test: Part | Photos | None) -> tuple[str, ...]:
+    """Say in words which images of val and test are in an earlier part too; nothing when there are none."""
+    splits = {Split.TRAIN: train, Split.VAL: val, **({} if test is None else {Split.TEST: test})}
+    count = sum(map(len, splits.values()))
+    if isinstance(train, Photos) and count > MAX_QUICK_IMAGES:
+        return (f"not looked for images that lie in two parts, there being {count:,}: cnnlab data stats does",)
+    leaks = find_repeats(splits).leaks
+    if not leaks:
+        return ()
+    shown = "; ".join(_in_words(leak, splits) for leak in leaks[:_SHOWN])
+    more = f"; and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
+    return (f"{len(leaks)} images lie in two parts, so their results will look too good: {shown}{more}",)
+
+
+def _in_words(leak: Leak, splits: dict[Split, Part | Photos]) -> str:
+    names = []
+    for split, index in ((leak.first_split, leak.first_index), (leak.second_split, leak.second_index)):
+        part = splits[split]
+        names.append(part.names[index] if isinstance(part, Photos) else f"{split} {index}")
+    return " = ".join(names)
+
+
+def _keys(splits: dict[Split, Part | Photos]) -> Iterator[tuple[Split, int, bytes]]:
+    """Give a key for each image, equal for equal ones."""
+    shared = _shared_sizes(splits)
+    for split, part in splits.items():
+        for index in range(len(part)):
+            if isinstance(part, Part):
+                yield split, index, _hash(part.images[index].numpy().tobytes())
+            elif part.files.num_bytes(index) in shared:
+                try:
+                    yield split, index, _hash(part.files.read(index))
+                except ImageError:
+                    continue
+
+
+def _shared_sizes(splits: dict[Split, Part | Photos]) -> set[int]:
+    """Give the sizes in bytes that more than one file on disk has."""
+    counts: dict[int, int] = defaultdict(int)
+    for part in splits.values():
+        if isinstance(part, Photos):
+            for index in range(len(part)):
+                counts[part.files.num_bytes(index)] += 1
+    return {size for size, count in counts.items() if count > 1}
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()

@@ -1,0 +1,130 @@
+"""Batches of photos on disk: decoded, cropped and stacked by threads, ahead of the step that wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnnlab.data.crops import Crop, Floats, crop_numbers, take_crop
+from cnnlab.data.decode import open_image
+from cnnlab.data.loader import (
+    Augment,
+    Batch,
+    Changes,
+    EpochOrder,
+    Mix,
+    Weights,
+    make_batch,
+    steps_per_epoch,
+)
+from cnnlab.data.photos import Indices, Photos, Pixels, usable_cores
+from cnnlab.data.preprocess import to_channels
+from cnnlab.data.unreadable import Unreadable
+from cnnlab.errors import ImageError
+from cnnlab.types import Preprocess
+
+
+@dataclass
+class _Filling:
+    """A batch that threads are filling: its pixels (N, H, W, C), and for each the key, and which photo it became."""
+
+    pixels: Tensor
+    keys: Indices
+    taken: list[Future[int]]
+
+
+class PhotoBatches:
+    """The training batches of photos, with the surface of `Batches`: shuffled anew each epoch, the rest dropped.
+
+    Order, crops and augmentation are functions of (seed, epoch, index), whatever the number of `workers`,
+    so any batch can be made at any time and a resumed run needs only its step. The workers are threads:
+    decoding and resizing leave Python's lock. The next batches are made while one is trained on.
+
+    A photo that cannot be read is named in `unreadable`, and the next one in the part takes its place.
+    """
+
+    def __init__(
+        self,
+        photos: Photos,
+        *,
+        batch_size: int,
+        seed: int,
+        preprocess: Preprocess,
+        crop: Crop,
+        device: torch.device | str = "cpu",
+        augment: Augment | None = None,
+        augment_pixels: Augment | None = None,
+        mix: Mix | None = None,
+        workers: int | None = None,
+        weights: Weights | None = None,
+        max_bad: float = 0.01,
+        ahead_batches: int = 2,
+    ) -> None:
+        """Start the workers (default: one for each core), who keep `ahead_batches` ready.
+
+        The other arguments are those of `Batches`.
+
+        Raises `UsageError` when there is no full batch, and later `DataError` when more than the fraction
+        `max_bad` of the photos cannot be read (one is always let pass, unless `max_bad` is 0).
+        """
+        self.batch_size = batch_size
+        self.steps_per_epoch = steps_per_epoch(len(photos), batch_size)
+        self.unreadable = Unreadable(len(photos), max_bad, "the training photos")
+        self._photos, self._crop, self._seed, self._device = photos, crop, seed, torch.device(device)
+        self._preprocess, self._changes = preprocess, Changes(augment_pixels, augment, mix)
+        self._order = EpochOrder(seed, len(photos), weights)
+        self._threads = ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="photos")
+        self._ahead_batches = ahead_batches
+        self._ahead: dict[tuple[int, int], _Filling] = {}
+
+    def batch(self, epoch: int, position: int) -> Batch:
+        """Make the batch at `position` (0 to steps_per_epoch - 1) of `epoch`, and begin the next ones.
+
+        Raises `UsageError` for a position outside the epoch, `DataError` for too many unreadable photos.
+        """
+        first = epoch * self.steps_per_epoch + position
+        after = range(first + 1, first + 1 + self._ahead_batches)
+        wanted = [(epoch, position), *(divmod(each, self.steps_per_epoch) for each in after)]
+        self._ahead = {place: self._ahead.get(place) or self._begin(*place) for place in wanted}
+        filling = self._ahead.pop(wanted[0])
+        indices = np.array([each.result() for each in filling.taken], np.int64)
+        pixels = filling.pixels.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
+        labels = self._photos.labels[torch.from_numpy(indices)].to(self._device, non_blocking=True)
+        return make_batch(pixels, labels, indices, filling.keys, epoch, self._preprocess, self._changes)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Go through the batches of `epoch`, from position `start` on."""
+        for position in range(start, self.steps_per_epoch):
+            yield self.batch(epoch, position)
+
+    def _begin(self, epoch: int, position: int) -> _Filling:
+        indices, keys = self._order.batch(epoch, position, self.batch_size)
+        numbers = crop_numbers(self._seed, epoch, keys)
+        shape = (self.batch_size, self._crop.pixels, self._crop.pixels, len(self._preprocess.mean))
+        pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
+        rows = pixels.numpy()
+        submit, fill = self._threads.submit, self._fill
+        return _Filling(
+            pixels, keys, [submit(fill, rows[i], int(indices[i]), numbers[i]) for i in range(self.batch_size)]
+        )
+
+    def _fill(self, row: Pixels, index: int, numbers: Floats) -> int:
+        """Put a crop of photo `index` into `row`, or of the first readable one after it; give its index."""
+        while True:
+            if index not in self.unreadable:
+                try:
+                    row[:] = self._cut(index, numbers)
+                    return index
+                except ImageError as error:
+                    self.unreadable.add(index, str(error))
+            index = (index + 1) % len(self._photos)
+
+    def _cut(self, index: int, numbers: Floats) -> Pixels:
+        data, name = self._photos.files.read(index), self._photos.names[index]
+        with open_image(data, name=name) as image:
+            return to_channels(take_crop(image, self._crop, numbers), len(self._preprocess.mean))

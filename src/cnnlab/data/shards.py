@@ -1,0 +1,232 @@
+"""Tar shards in WebDataset's layout, read at random by an index of where each image lies.
+
+A shard is a plain .tar file whose members go together by key, the name up to its first dot:
+`000001.jpg` with `000001.cls` (a class number or name) or `000001.json` (`{"label": …}`). One pass over
+the headers gives the index, which is kept in the cache as long as a shard's size and time stay the same.
+Members are read where they lie and never unpacked; links, devices and other such members are left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnlab.data.cache import cache_folder, read_arrays, write_arrays
+from cnnlab.data.decode import DEFAULT_LIMITS, SUFFIXES, printable
+from cnnlab.data.listing import SPLIT_NAMES, Entry, Listing
+from cnnlab.errors import DataError, ImageError
+from cnnlab.types import Split
+
+CLASS_FILE = "classes.txt"
+"""The class names, a line for each class number, beside the shards."""
+
+MAX_LABEL_BYTES = 65_536
+MAX_CLASSES = 1_000_000
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """Images inside shards: for each its shard's number, and the place and size of its bytes, all (N,)."""
+
+    shards: tuple[Path, ...]
+    shard: Indices
+    offset: Indices
+    size: Indices
+
+    def read(self, index: int) -> bytes:
+        """Give the bytes of one image; raises `ImageError`, naming the shard, when it no longer has them."""
+        path, size = self.shards[int(self.shard[index])], int(self.size[index])
+        if size > DEFAULT_LIMITS.megabytes * 1e6:
+            raise ImageError(f"{path.name}: {size / 1e6:.1f} MB; accepted: up to {DEFAULT_LIMITS.megabytes:g} MB")
+        try:
+            with path.open("rb") as file:
+                file.seek(int(self.offset[index]))
+                data = file.read(size)
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be read ({error.strerror})") from None
+        if len(data) < size:
+            raise ImageError(f"{path}: cut short within the member at byte {self.offset[index]}; copy it anew")
+        return data
+
+    def num_bytes(self, index: int) -> int:
+        """Say how long one image is."""
+        return int(self.size[index])
+
+    def take(self, indices: Indices) -> ShardFiles:
+        """Give only the images at `indices` (M,)."""
+        return replace(self, shard=self.shard[indices], offset=self.offset[indices], size=self.size[indices])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """One image of a shard: its member's name, its label as written, the place and size of its bytes."""
+
+    name: str
+    label: str
+    offset: int
+    size: int
+
+
+def find_shards(folder: Path) -> list[Path]:
+    """List the .tar files directly in `folder`, by name."""
+    return sorted(path for path in folder.glob("*.tar") if path.is_file())
+
+
+def scan_shards(folder: Path) -> tuple[Listing, ShardFiles]:
+    """List the images of the shards in `folder`, entry i being file i; no image is opened.
+
+    A shard whose name has "train", "val", "valid", "validation" or "test" as a word belongs to that
+    part. Raises `DataError`, naming shard and byte, for a shard cut short or damaged, an image without
+    label, or a label that is no class.
+    """
+    paths = find_shards(folder)
+    samples = [(number, sample) for number, path in enumerate(paths) for sample in _index(path)]
+    if not samples:
+        raise DataError(f"the {len(paths)} shards of {folder} hold no images ({', '.join(SUFFIXES)})")
+    classes = _classes(folder, {sample.label for _, sample in samples})
+    known = set(classes or ())
+    splits = [_split_of(path) for path in paths]
+    entries = []
+    for number, sample in samples:
+        name = f"{paths[number].name}/{sample.name}"
+        entries.append(Entry(name, _class_of(sample.label, classes, known, f"{folder}/{name}"), splits[number]))
+    places = [(number, sample.offset, sample.size) for number, sample in samples]
+    shard, offset, size = np.array(places, np.int64).T
+    return Listing(tuple(entries), classes=classes), ShardFiles(tuple(paths), shard, offset, size)
+
+
+def _split_of(path: Path) -> Split | None:
+    words = re.split(r"[-_.]", path.stem.lower())
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
+
+
+def _classes(folder: Path, labels: set[str]) -> tuple[str, ...] | None:
+    """Give the classes in the order of their numbers: from the class file, or 0 to the largest; else None."""
+    path = folder / CLASS_FILE
+    if path.is_file():
+        return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    if not all(map(_is_number, labels)):
+        return None
+    largest = max(map(int, labels))
+    if largest >= MAX_CLASSES:
+        raise DataError(f"{folder}: class number {largest}; accepted: up to {MAX_CLASSES - 1}")
+    return tuple(map(str, range(largest + 1)))
+
+
+def _class_of(label: str, classes: tuple[str, ...] | None, known: set[str], where: str) -> str:
+    if classes is None or label in known:
+        return label
+    if _is_number(label) and int(label) < len(classes):
+        return classes[int(label)]
+    raise DataError(f"{where}: class {label!r}; accepted: 0 to {len(classes) - 1}, or a name in {CLASS_FILE}")
+
+
+def _is_number(label: str) -> bool:
+    return label.isascii() and label.isdigit()
+
+
+def _index(path: Path) -> list[_Sample]:
+    """Give the samples of a shard, from the cache where it knows this file of this size and time."""
+    status = path.stat()
+    facts = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+    cached = (
+        cache_folder()
+        / "shards"
+        / f"{hashlib.sha256(facts.encode('utf-8', 'surrogateescape')).hexdigest()}.safetensors"
+    )
+    with suppress(DataError):
+        if cached.is_file():
+            return _unpack(read_arrays(cached))
+    samples = _read_shard(path)
+    with suppress(DataError):  # a full or read-only disk: read again next time
+        write_arrays(cached, _pack(samples))
+    return samples
+
+
+def _pack(samples: list[_Sample]) -> dict[str, npt.NDArray[np.uint8]]:
+    texts = json.dumps([(each.name, each.label) for each in samples]).encode()
+    places = np.array([(each.offset, each.size) for each in samples], np.int64).reshape(-1, 2)
+    return {"texts": np.frombuffer(texts, np.uint8), "places": places.view(np.uint8)}
+
+
+def _unpack(arrays: dict[str, npt.NDArray[np.uint8]]) -> list[_Sample]:
+    texts = json.loads(arrays["texts"].tobytes())
+    places = np.ascontiguousarray(arrays["places"]).view(np.int64).tolist()
+    return [_Sample(name, label, *place) for (name, label), place in zip(texts, places, strict=True)]
+
+
+def _read_shard(path: Path) -> list[_Sample]:
+    """Go once through the headers of a shard, and read its labels."""
+    images: dict[str, tarfile.TarInfo] = {}
+    labels: dict[str, str] = {}
+    with _open_tar(path) as tar:
+        for member in _members(tar, path):
+            folder, _, base = member.name.rpartition("/")
+            key, _, ending = base.partition(".")
+            key = f"{folder}/{key}"
+            if f".{ending.lower()}" in SUFFIXES:
+                images[key] = member
+            elif ending in ("cls", "json"):
+                labels.setdefault(key, _label(tar, member, f"{path}: {printable(member.name)}"))
+    if missing := next((image.name for key, image in images.items() if key not in labels), None):
+        raise DataError(f"{path}: {printable(missing)} has no label; accepted: a member .cls or .json of the same key")
+    return [_Sample(each.name, labels[key], each.offset_data, each.size) for key, each in images.items()]
+
+
+@contextmanager
+def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(path, "r:") as tar:
+            yield tar
+    except (tarfile.TarError, OSError, ValueError) as error:
+        raise DataError(f"{path}: no readable tar file ({error}); copy or make it anew") from None
+
+
+def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    """Give the regular members of a tar whose names do not lead out of it.
+
+    Raises `DataError` when it ends before its end mark, which tarfile would take for the end.
+    """
+    try:
+        for member in tar:
+            outside = member.name.startswith("/") or ".." in member.name.split("/")
+            if member.isreg() and not member.issparse() and not outside:
+                yield member
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise _cut_short(path, tar.offset, str(error)) from None
+    with path.open("rb") as file:
+        file.seek(tar.offset)
+        mark = file.read(tarfile.BLOCKSIZE)
+    if mark != bytes(tarfile.BLOCKSIZE):
+        raise _cut_short(path, tar.offset, "neither a member nor the end mark")
+
+
+def _cut_short(path: Path, offset: int, seen: str) -> DataError:
+    size = path.stat().st_size
+    return DataError(
+        f"{path}: cut short or damaged at byte {offset:,} of {size:,} ({seen}); copy or make this shard anew"
+    )
+
+
+def _label(tar: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> str:
+    file = tar.extractfile(member)
+    if file is None or member.size > MAX_LABEL_BYTES:
+        raise DataError(f"{where}: {member.size} bytes; a label has up to {MAX_LABEL_BYTES}")
+    data = file.read()
+    try:
+        if member.name.endswith(".json"):
+            return str(json.loads(data)["label"])
+        return data.decode().strip()
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f'{where}: no label in it; accepted: {{"label": …}} in .json, a class in .cls') from None
