@@ -86,3 +86,33 @@ def test_a_folder_without_two_classes_says_what_is_expected(classes: tuple[str, 
     found = cli("data", "stats", tmp_path / "photos")
     assert found.code == 3
     assert "<class>" in found.err
+
+
+def test_stats_of_photos_on_disk_give_the_axes_of_colour(cli: Cli, shapes: Path) -> None:
+    values = cli("data", "stats", shapes, "--photos", "--pca", "--json").json
+    assert values["image_shape"] == [3, 0, 0]
+    assert values["num_measured"] == sum(values["counts"]["train"])
+    assert len(values["eigenvalues"]) == 3
+    assert [len(row) for row in values["eigenvectors"]] == [3, 3, 3]
+    assert cli("data", "stats", shapes, "--pca").out.count("colour axis") == 3
+
+
+def test_packing_says_the_size_beforehand_and_writes_shards_that_load(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    found = cli("data", "pack", shapes, "--pixels", "16", "--out", tmp_path / "packed", "--json").json
+    assert (found["num_images"], found["skipped"]) == (36, [])
+    assert found["estimated_bytes"] == pytest.approx(found["num_bytes"], rel=0.5)
+    got = cli("data", "get", tmp_path / "packed", "--json").json
+    before = cli("data", "get", shapes, "--json").json
+    assert [got[split] for split in ("train", "val", "test")] == [before[split] for split in ("train", "val", "test")]
+    again = cli("data", "pack", shapes, "--out", tmp_path / "packed")
+    assert again.code == 2
+    assert "exists already" in again.err
+
+
+def test_a_shard_cut_short_is_named_with_exit_code_3(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    cli("data", "pack", shapes, "--pixels", "16", "--out", tmp_path / "packed")
+    shard = next((tmp_path / "packed").glob("train*.tar"))
+    shard.write_bytes(shard.read_bytes()[:5000])
+    found = cli("data", "stats", tmp_path / "packed")
+    assert found.code == 3
+    assert f"{shard.name}: cut short or damaged at byte" in found.err

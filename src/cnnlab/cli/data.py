@@ -1,4 +1,4 @@
-"""Get, measure and split data sets."""
+"""Get, measure, split and pack data sets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnlab.cli.parser import add_json
 
-ACTIONS = ("get", "stats", "split")
+ACTIONS = ("get", "stats", "split", "pack")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,20 +17,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "action",
         choices=ACTIONS,
         metavar="ACTION",
-        help="get: fetch and verify; stats: count and measure; split: write a manifest",
+        help="get: fetch and verify; stats: count and measure; split: write a manifest; pack: resize into shards",
     )
     parser.add_argument("data", metavar="DATA", help="cifar10, mnist, fashion_mnist, synthetic, or a folder")
     parser.add_argument("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set")
     parser.add_argument(
         "--pixels",
         type=int,
-        default=64,
         metavar="N",
-        help="stats of a folder: the side its images are brought to (default 64)",
+        help="get, stats of a folder: the side its images are brought to (default 64); pack: the shorter side (256)",
     )
+    parser.add_argument("--photos", action="store_true", help="stats: of the files as they lie on disk, unresized")
+    parser.add_argument("--pca", action="store_true", help="stats: also the principal axes of colour (AlexNet's noise)")
     parser.add_argument(
-        "--out", type=Path, metavar="CSV", help="split: the manifest to write (default: DATA/manifest.csv)"
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="split: the manifest to write (default: DATA/manifest.csv); pack: the folder (default: DATA-packed)",
     )
+    parser.add_argument("--manifest", type=Path, metavar="CSV", help="stats, pack: which images, by: cnnlab data split")
+    parser.add_argument("--quality", type=int, default=90, metavar="Q", help="pack: of the JPEGs, 1 to 95 (default 90)")
     parser.add_argument(
         "--val", type=float, default=0.1, metavar="F", help="split: share held out to validate (default 0.1)"
     )
@@ -45,18 +51,25 @@ def run(args: argparse.Namespace) -> int:
     """Do what the action says."""
     from cnnlab.cli.console import print_json
 
-    found = {"get": _get, "stats": _stats, "split": _split}[args.action](args)
+    found = {"get": _get, "stats": _stats, "split": _split, "pack": _pack}[args.action](args)
     if args.json:
         print_json(found)
     return 0
 
 
-def _load(args: argparse.Namespace) -> Any:
+def _load(args: argparse.Namespace, photos: bool = False) -> Any:
     from cnnlab.cli.console import console, download_report
     from cnnlab.data.sources import load
 
     out = console(json_output=args.json)
-    parts = load(args.data, folder=args.data_folder, pixels=args.pixels, report=download_report(out))
+    parts = load(
+        args.data,
+        folder=args.data_folder,
+        pixels=args.pixels or 64,
+        manifest=args.manifest,
+        photos=photos,
+        report=download_report(out),
+    )
     for note in (*parts.notes, *(f"skipped {name}" for name in parts.skipped)):
         out.print(note, markup=False)
     return parts
@@ -83,17 +96,30 @@ def _stats(args: argparse.Namespace) -> dict[str, Any]:
     from cnnlab.cli.console import console, table
     from cnnlab.data.stats import stats
 
-    found = stats(_load(args))
+    parts = _load(args, photos=args.photos)
+    found = stats(parts)
     out = console(json_output=args.json)
     made = table("class", *found.counts)
     for place, name in enumerate(found.class_names):
         made.add_row(escape(name), *(f"{counts[place]:,}" for counts in found.counts.values()))
     out.print(made)
-    shape = " x ".join(map(str, found.image_shape))
+    shape = " x ".join(map(str, found.image_shape)) if found.image_shape[1] else "of their own sizes"
     out.print(f"images {shape}, {found.num_bytes / 1e6:,.1f} MB")
-    out.print(f"mean of channels {_numbers(found.mean)}, deviation {_numbers(found.std)} (train, 0 to 1)")
+    out.print(
+        f"mean of channels {_numbers(found.mean)}, deviation {_numbers(found.std)} "
+        f"(train, 0 to 1, {found.num_measured:,} images)"
+    )
     out.print(f"repeated images {found.num_repeats}, images in two splits {found.num_leaks}")
-    return asdict(found)
+    return {**asdict(found), **(_colour_axes(parts.train, out) if args.pca else {})}
+
+
+def _colour_axes(part: Any, out: Any) -> dict[str, Any]:
+    from cnnlab.data.stats import colour_pca
+
+    values, axes = (each.tolist() for each in colour_pca(part))
+    for value, *axis in zip(values, *axes, strict=True):
+        out.print(f"colour axis {_numbers(tuple(axis))}, eigenvalue {value:.5f}")
+    return {"eigenvalues": values, "eigenvectors": axes}
 
 
 def _numbers(values: tuple[float, ...]) -> str:
@@ -110,3 +136,23 @@ def _split(args: argparse.Namespace) -> dict[str, Any]:
     shown = ", ".join(f"{count:,} {split}" for split, count in counts.items())
     console(json_output=args.json).print(f"{out}: {shown}\nnext: cnnlab train {folder} --manifest {out}", markup=False)
     return {"manifest": str(out), **counts}
+
+
+def _pack(args: argparse.Namespace) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from cnnlab.cli.console import console, download_report
+    from cnnlab.data.pack import estimate, pack
+
+    screen = console(json_output=args.json)
+    folder = Path(args.data)
+    out = args.out or folder.with_name(f"{folder.name}-packed")
+    parts, pixels = _load(args, photos=True), args.pixels or 256
+    expected = estimate(parts, pixels, args.quality)
+    screen.print(f"{out}: about {expected / 1e6:,.0f} MB", markup=False)
+    packed = pack(parts, out, pixels=pixels, quality=args.quality, report=download_report(screen))
+    for reason in packed.skipped:
+        screen.print(f"skipped {reason}", markup=False)
+    screen.print(f"{packed.num_images:,} images, {packed.num_bytes / 1e6:,.0f} MB in {packed.num_shards} shards")
+    screen.print(f"next: cnnlab train {out}", markup=False)
+    return {"folder": str(out), "estimated_bytes": expected, **asdict(packed)}
