@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cnnlab import data as data
     from cnnlab import evaluate as evaluate
     from cnnlab import train as train
-    from cnnlab.evaluate.classifier import load as load
+    from cnnlab.evaluate.pretrained import load as load
     from cnnlab.models.catalog import create_model as create_model
     from cnnlab.models.catalog import list_models as list_models
     from cnnlab.models.weights import load_weights as load_weights
@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "create_model": "cnnlab.models.catalog",
     "list_models": "cnnlab.models.catalog",
-    "load": "cnnlab.evaluate.classifier",
+    "load": "cnnlab.evaluate.pretrained",
     "load_weights": "cnnlab.models.weights",
 }
 _ROOMS = ("data", "evaluate", "models", "recipes", "train")

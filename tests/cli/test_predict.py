@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def test_good_photos_are_answered_and_bad_ones_named(cli: Cli, tiny_run: Path, m
 
 def test_people_see_a_line_a_file(cli: Cli, tiny_run: Path, mixed: list[Path]) -> None:
     lines = cli("predict", tiny_run, *mixed).out.splitlines()
+    assert lines.pop() == "2 of 5 files answered, 3 refused"
     assert [line.startswith("refused: ") for line in lines] == [False, False, True, True, True]
     assert lines[0].startswith(f"{mixed[0]}: ")
     assert all(str(path.parent) in line for path, line in zip(mixed, lines, strict=True))
@@ -53,8 +55,41 @@ def test_top_says_how_many_classes(cli: Cli, tiny_run: Path, mixed: list[Path]) 
     assert (len(each["names"]), len(each["probabilities"])) == (1, 1)
 
 
-@pytest.mark.parametrize("name", ["gone.jpg", "."])
-def test_a_path_that_is_no_file_is_bad_data(name: str, cli: Cli, tiny_run: Path) -> None:
+@pytest.mark.parametrize(("name", "said"), [("gone.jpg", "gone.jpg: cannot be read"), (".", ". has no images (.jpg")])
+def test_a_path_that_is_no_image_is_bad_data(name: str, said: str, cli: Cli, tiny_run: Path) -> None:
     found = cli("predict", tiny_run, name)
     assert found.code == 3
-    assert name in found.out
+    assert said in found.out + found.err
+
+
+def test_a_folder_stands_for_the_images_below_it(cli: Cli, tiny_run: Path, shapes: Path) -> None:
+    found = cli("predict", tiny_run, shapes, "--json")
+    assert found.code == 0
+    paths = [Path(each["path"]) for each in found.json["predictions"]]
+    assert paths == sorted(shapes.rglob("*.jpg"))
+
+
+@pytest.mark.parametrize(("share", "code"), [("0", 3), ("0.5", 3), ("0.6", 0), ("1", 0)])
+def test_as_many_bad_files_as_allowed_are_no_failure(
+    share: str, code: int, cli: Cli, tiny_run: Path, mixed: list[Path]
+) -> None:
+    found = cli("predict", tiny_run, *mixed, "--max-bad", share, "--json")
+    assert found.code == code
+    assert len(found.json["refused"]) == 3
+
+
+def test_predictions_are_written_to_a_file(cli: Cli, tiny_run: Path, mixed: list[Path], tmp_path: Path) -> None:
+    found = cli("predict", tiny_run, mixed[0].parent, "--top", "2", "--out", tmp_path / "found.csv", "--max-bad", "1")
+    assert found.code == 0
+    assert found.out.splitlines()[-1] == f"2 of 5 files answered to {tmp_path / 'found.csv'}, 3 refused"
+    with (tmp_path / "found.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["path", "class_1", "probability_1", "class_2", "probability_2", "refused"]
+    assert [Path(row["path"]).name for row in rows] == ["a.jpg", "b.png", "c.jpg", "d.jpg", "e.jpg"]
+    assert [bool(row["refused"]) for row in rows] == [False, False, True, True, True]
+
+
+def test_an_unknown_ending_is_refused_before_anything_is_computed(cli: Cli, tiny_run: Path, mixed: list[Path]) -> None:
+    found = cli("predict", tiny_run, *mixed, "--out", "found.xls")
+    assert (found.code, found.out) == (2, "")
+    assert "--out found.xls: predictions are written as .csv, .json, .parquet" in found.err

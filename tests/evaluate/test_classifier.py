@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 import cnnlab
+from cnnlab.data import whitening
 from cnnlab.data.decode import decode_file
-from cnnlab.data.parts import Part, part_from
 from cnnlab.data.preprocess import normalise, prepare
-from cnnlab.errors import CheckpointError, CnnlabError, DataError, ImageError, UnknownNameError, UsageError
-from cnnlab.evaluate.classifier import Classifier, Config, evaluate, evaluate_on, load, read_config, save, trained_on
+from cnnlab.errors import CheckpointError, CnnlabError, DataError, ImageError, UsageError
+from cnnlab.evaluate.classifier import Classifier, Config, load, read_config, save, trained_on
 from cnnlab.models.catalog import create_model
-from cnnlab.types import Labels, Preprocess, Split
+from cnnlab.types import Labels, Prediction, Preprocess
 
 from ..conftest import CLASSES, draw
 
@@ -41,11 +41,6 @@ def bundle(tmp_path: Path) -> Path:
     return folder
 
 
-def made_part(count: int = 5) -> Part:
-    images = np.stack([draw(CLASSES[i % 3], i, (16, 16)).transpose(2, 0, 1) for i in range(count)])
-    return part_from(images, np.arange(count) % 3)
-
-
 # -- saved and loaded ------------------------------------------------------------------------------------------
 
 
@@ -65,6 +60,21 @@ def test_a_mean_image_travels_along(bundle: Path) -> None:
     preprocess = replace(CONFIG.preprocess, mean_image=tuple(np.linspace(0, 1, 3 * 16 * 16)))
     save(bundle, create_model("resnet20", num_classes=3), replace(CONFIG, preprocess=preprocess))
     assert load(bundle).config.preprocess == preprocess
+
+
+def test_a_whitening_travels_along_and_is_missed_when_it_is_gone(bundle: Path) -> None:
+    images = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8)
+    digest = whitening.measure_whitening(images, 27.5)
+    preprocess = replace(CONFIG.preprocess, contrast_norm=27.5, whitening=digest)
+    save(bundle, create_model("resnet20", num_classes=3), replace(CONFIG, preprocess=preprocess))
+    before = normalise(images, preprocess)
+    del whitening._known[digest]  # as in another process
+    assert load(bundle).config.preprocess == preprocess
+    assert torch.equal(normalise(images, preprocess), before)
+    del whitening._known[digest]
+    (bundle / "whitening.safetensors").unlink()
+    with pytest.raises(DataError, match=r"whitening\.safetensors cannot be read"):
+        load(bundle)
 
 
 def test_a_loaded_network_is_ready_to_test(bundle: Path) -> None:
@@ -210,84 +220,29 @@ def test_a_file_that_is_no_image_is_refused_by_name(content: bytes, tiny_run: Pa
         load(tiny_run).predict([path])
 
 
-# -- tests -----------------------------------------------------------------------------------------------------
+def test_many_files_are_answered_in_order_as_each_alone(tiny_run: Path, shapes: Path, tmp_path: Path) -> None:
+    classifier = load(tiny_run)
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no image")
+    files = [*sorted(shapes.rglob("*.jpg"))[:7], bad, *sorted(shapes.rglob("*.jpg"))[7:9]]
+    found = classifier.predict_files(files, top=2)
+    assert [isinstance(each, ImageError) for each in found] == [path == bad for path in files]
+    for path, each in zip(files, found, strict=True):
+        if isinstance(each, Prediction):
+            [alone] = classifier.predict([path], top=2)
+            assert (each.path, each.names) == (str(path), alone.names)
+            assert each.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
 
 
-def reads(folder: Path) -> list[dict[str, object]]:
-    path = folder / "test_reads.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-
-
-def test_the_figures_are_those_of_the_probabilities(bundle: Path) -> None:
-    classifier, part = load(bundle), made_part(30)
-    found = evaluate(classifier, part, protocol="flip", split=Split.VAL)
-    right = (classifier_answers(classifier, part) == part.labels).float().mean()
-    assert found.top1 == pytest.approx(float(right))
-    assert (found.protocol, found.views, found.images, found.top5) == ("flip", 2, 30, 1.0)
-    assert found.interval95[0] <= found.top1 <= found.interval95[1]
-    assert found.seconds > 0
-
-
-def classifier_answers(classifier: Classifier, part: Part) -> torch.Tensor:
-    batch = normalise(part.images, classifier.config.preprocess)
+def test_probabilities_of_images_in_memory_are_those_of_the_runs_protocol(tiny_run: Path) -> None:
+    classifier = load(tiny_run)
+    images = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
+    batch = normalise(images, classifier.config.preprocess)
     with torch.no_grad():
-        return (classifier.network(batch).softmax(1) + classifier.network(batch.flip(3)).softmax(1)).argmax(1)
-
-
-def test_only_reads_of_the_test_part_are_recorded(bundle: Path) -> None:
-    classifier = load(bundle)
-    evaluate(classifier, made_part(), split=Split.VAL)
-    evaluate(classifier, made_part(), split=Split.TRAIN)
-    assert reads(bundle) == []
-    evaluate(classifier, made_part(), split=Split.TEST, why="to see")
-    [read] = reads(bundle)
-    assert (read["protocol"], read["images"], read["why"]) == ("center", 5, "to see")
-
-
-def test_every_read_is_a_line_of_its_own(bundle: Path) -> None:
-    for protocol in ("center", "flip"):
-        evaluate(load(bundle), made_part(), protocol=protocol)
-    assert [read["protocol"] for read in reads(bundle)] == ["center", "flip"]
-
-
-def test_training_itself_read_the_test_part_once(tiny_run: Path) -> None:
-    assert [read["why"] for read in reads(tiny_run)][:1] == ["end of training"]
-
-
-def test_a_test_after_training_repeats_the_runs_own_figure(own_run: Path, shapes: Path) -> None:
-    found = evaluate_on(load(own_run), str(shapes))
-    before = json.loads((own_run / "result.json").read_text(encoding="utf-8"))["test"]
-    assert (found.top1, found.images) == (before["top1"], before["images"])
-    assert found.loss == pytest.approx(before["loss"], abs=1e-6)
-    assert [read["why"] for read in reads(own_run)] == ["end of training", f"cnnlab eval {shapes}"]
-
-
-def test_the_room_itself_can_be_called(own_run: Path, shapes: Path) -> None:
-    found = cnnlab.evaluate(cnnlab.load(own_run), shapes, protocol="center", split="val")
-    assert (found.protocol, found.views) == ("center", 1)
-    assert len(reads(own_run)) == 1
-
-
-def test_other_classes_than_the_networks_are_refused_with_both(own_run: Path) -> None:
-    with pytest.raises(UsageError, match=r"trained for the classes checks, disc, stripes; .* has disc, ring"):
-        evaluate_on(load(own_run), "synthetic")
-
-
-def test_a_misspelt_split_or_protocol_gets_a_suggestion(own_run: Path, shapes: Path) -> None:
-    with pytest.raises(UnknownNameError, match="no split 'tset'; did you mean 'test'"):
-        evaluate_on(load(own_run), str(shapes), split="tset")
-    with pytest.raises(UnknownNameError, match="no protocol 'flop'; did you mean 'flip'"):
-        evaluate_on(load(own_run), str(shapes), protocol="flop")
-
-
-def test_a_split_that_is_not_there_is_named(own_run: Path, tmp_path: Path) -> None:
-    for kind in CLASSES:
-        for split in ("train", "val"):
-            folder = tmp_path / "photos" / split / kind
-            folder.mkdir(parents=True)
-            Image.fromarray(draw(kind, 0)).save(folder / "0.jpg")
-    with pytest.raises(DataError, match="has no test part; it has 3 images to train on; try --split val"):
-        evaluate_on(load(own_run), str(tmp_path / "photos"))
+        expected = (classifier.network(batch).softmax(1) + classifier.network(batch.flip(3)).softmax(1)) / 2
+    torch.testing.assert_close(classifier.probabilities(images), expected)
+    tencrop = replace(classifier, config=replace(classifier.config, protocol="10crop"))
+    torch.testing.assert_close(tencrop.probabilities(images).sum(1), torch.ones(3))
 
 
 def test_a_run_knows_its_data_and_a_bundle_says_that_it_does_not(tiny_run: Path, shapes: Path, bundle: Path) -> None:

@@ -43,9 +43,21 @@ def test_rows_sum_to_the_cost_of_every_network(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "depth"),
     # As each paper names its network; the longest way through v3 has 48 layers, where its paper says 42.
-    [("alexnet_2012", 8), ("vgg16_c", 16), ("googlenet_2014", 22), ("inception_v3", 48), ("highway32", 32)]
-    + [("resnet152_v1", 152), ("resnet1202", 1202), ("resnetv2_1001", 1001), ("seresnet50", 50), ("senet154", 154)]
-    + [("densenet121", 121), ("densenet_bc100_12", 100), ("resnext29_8x64d", 29)],
+    {
+        "alexnet_2012": 8,
+        "vgg16_c": 16,
+        "googlenet_2014": 22,
+        "inception_v3": 48,
+        "highway32": 32,
+        "resnet152_v1": 152,
+        "resnet1202": 1202,
+        "resnetv2_1001": 1001,
+        "seresnet50": 50,
+        "senet154": 154,
+        "densenet121": 121,
+        "densenet_bc100_12": 100,
+        "resnext29_8x64d": 29,
+    }.items(),
 )
 def test_depth_is_what_the_papers_count(name: str, depth: int) -> None:
     assert TABLE[name].depth == depth

@@ -1,48 +1,261 @@
-"""Test a trained network on a data set or a folder, by a stated protocol."""
+"""Test a trained network, or several that answer together, by the protocols of the papers."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli.parser import add_device, add_json
+from cnnlab.cli.train import set_threads, share
+from cnnlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cnnlab.data.parts import Part, Parts
+    from cnnlab.data.photos import Photos
+    from cnnlab.evaluate.classifier import Classifier
+
+Row = dict[str, Any]
+
+HELD_BY_RUNS = ("config.json", "recipe.json")
+SHOWN_CONFUSIONS = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab eval` takes."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, or a bundle")
-    parser.add_argument("data", nargs="?", metavar="DATA", help="a data set or a folder (default: the run's own)")
-    parser.add_argument("--protocol", metavar="NAME", help="center, flip or shift6 (default: the run's own)")
-    parser.add_argument("--split", default="test", metavar="NAME", help="train, val or test (default)")
-    parser.add_argument("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set")
+    add = parser.add_argument
+    add("run", metavar="RUN", help="a run folder, a bundle, or a network with published weights, such as resnet50")
+    add(
+        "others",
+        nargs="*",
+        metavar="RUN|DATA",
+        help="more runs, to answer together with the first; then a data set or a folder (default: the run's own)",
+    )
+    add(
+        "--protocol",
+        action="append",
+        metavar="NAME[,NAME…]",
+        help="center, flip, shift6, 10crop, 12crop, 144crop, 150crop, dense, multiscale, multiscale_fixed, "
+        "multiscale_resnet or 320; a row each (default: the run's own)",
+    )
+    add("--snapshots", action="store_true", help="let the checkpoints that each run keeps answer together")
+    add("--per-class", action="store_true", help="precision, recall, F1 and AUC of each class, and what is mistaken")
+    add("--calibration", action="store_true", help="how far probabilities can be believed, before and after scaling")
+    add("--report", type=Path, metavar="FILE", help="write all of it as an HTML page too, class by class")
+    add("--split", default="test", metavar="NAME", help="train, val or test (default)")
+    add(
+        "--max-bad", type=share, default=0.01, metavar="F", help="share of unreadable images to let pass (default 0.01)"
+    )
+    add("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set")
     add_device(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Test as the arguments say."""
-    from dataclasses import asdict
-
-    from cnnlab.cli.console import console, percent, print_json
-    from cnnlab.cli.train import set_threads
-    from cnnlab.evaluate.classifier import evaluate_on, load, trained_on
+    from cnnlab.cli.console import console, print_json
+    from cnnlab.evaluate.examine import load_for, part_of, require_protocol, require_split
+    from cnnlab.evaluate.pretrained import load
+    from cnnlab.evaluate.protocols import get_protocol
+    from cnnlab.report.eval_page import eval_page
+    from cnnlab.report.page import write_page
+    from cnnlab.types import Split
 
     set_threads(args.threads)
-    classifier = load(args.run, device=args.device)
-    data = args.data or trained_on(args.run)
-    found = evaluate_on(classifier, data, folder=args.data_folder, protocol=args.protocol, split=args.split)
+    folders, data = runs_and_data(args.run, args.others)
+    require_split(args.split)
+    members = [load(folder, device=args.device) for folder in folders]
+    members = [each for member in members for each in _snapshots(member)] if args.snapshots else members
+    names = [name for given in args.protocol or [members[0].config.protocol] for name in given.split(",")]
+    rules = [get_protocol(name) for name in names]
+    data = data or _own_data(folders)
+    parts = load_for(members, data, folder=args.data_folder, max_bad=args.max_bad)
+    part = part_of(parts, Split(args.split), data)
+    for rule in rules[1:]:  # before the first of them has read an image
+        require_protocol(members, rule, part)
+    rows = [_row(members, part, parts, data, rule.name, args) for rule in rules]
+    shared = {"run": str(folders[0]), "runs": list(map(str, folders)), "data": data, "split": args.split}
+    record = {**shared, "members": len(members), **rows[0], **({"protocols": rows} if len(rows) > 1 else {})}
+    if args.report is not None:
+        write_page(args.report, eval_page(record))
     if args.json:
-        print_json({"run": str(args.run), "data": data, "split": args.split, **asdict(found)})
-        return 0
-    low, high = map(percent, found.interval95)
-    out = console(json_output=False)
-    out.print(
-        f"[bold]{args.split} accuracy {percent(found.top1)}[/bold] "
-        f"(95% interval {low} to {high}), top-5 {percent(found.top5)}"
-    )
-    views = "1 view" if found.views == 1 else f"{found.views} views"
-    out.print(
-        f"{found.images:,} images, protocol {found.protocol} ({views} an image), "
-        f"loss {found.loss:.3f}, {found.seconds:.1f} s"
-    )
+        print_json(record)
+    else:
+        _tell(console(json_output=False), members, shared, rows, parts.class_names)
     return 0
+
+
+def runs_and_data(run: str, others: Sequence[str]) -> tuple[list[Path], str | None]:
+    """Tell runs from data: a run or a bundle is a folder with its files, and data comes last.
+
+    Raises:
+        UsageError: something before the last path is neither.
+    """
+    runs, data = list(others), None
+    if others and not _is_run(Path(others[-1])):
+        *runs, data = others
+    for path in runs:
+        if not _is_run(Path(path)):
+            raise UsageError(f"{path} holds no trained network; give the runs first, then one data set or folder")
+    return [Path(run), *map(Path, runs)], data
+
+
+def _is_run(path: Path) -> bool:
+    from cnnlab.evaluate.pretrained import is_published
+
+    published = not path.exists() and is_published(str(path))
+    return published or any((path / name).is_file() for name in HELD_BY_RUNS)
+
+
+def _own_data(folders: Sequence[Path]) -> str:
+    found = list(dict.fromkeys(_trained_on(folder) for folder in folders))
+    if len(found) > 1:
+        raise UsageError(
+            f"the runs were trained on {' and on '.join(found)}; name the data last: cnnlab eval RUN RUN DATA"
+        )
+    return found[0]
+
+
+def _trained_on(source: Path) -> str:
+    from cnnlab.evaluate.classifier import trained_on
+    from cnnlab.models.official_weights import find_weights
+
+    if source.exists():
+        return trained_on(source)
+    data = find_weights(str(source)).trained_on
+    if data == "imagenet":
+        raise UsageError(f"{source} was trained on ImageNet; name your copy of it: cnnlab eval {source} imagenet/")
+    return data
+
+
+def _snapshots(member: Classifier) -> list[Classifier]:
+    """The run's kept checkpoints, the averaged weights where there are such, each as a classifier."""
+    from cnnlab.evaluate.examine import with_weights
+    from cnnlab.train import checkpoint
+
+    if member.folder is None:
+        raise UsageError("published weights are one network; --snapshots is for runs, which keep checkpoints")
+    kept = checkpoint.list_checkpoints(member.folder / "checkpoints")
+    if not kept:
+        raise UsageError(f"{member.folder} keeps no checkpoints; test it without --snapshots")
+    tensors = (checkpoint.load(each).tensors for each in kept)
+    return [with_weights(member, each.get("average", each["network"])) for each in tensors]
+
+
+def _row(
+    members: Sequence[Classifier],
+    part: Part | Photos,
+    parts: Parts,
+    data: str,
+    protocol: str,
+    args: argparse.Namespace,
+) -> Row:
+    """One protocol's figures, as plain values."""
+    from dataclasses import asdict
+
+    from cnnlab.evaluate.calibration import calibrate, scale, trust
+    from cnnlab.evaluate.examine import examine
+    from cnnlab.evaluate.metrics import averages, class_metrics, confusion_matrix
+    from cnnlab.types import Split
+
+    temperature = calibrate(members, parts.val, data, protocol, max_bad=args.max_bad) if args.calibration else None
+    why = f"cnnlab eval {data}"
+    tested, outcome = examine(members, part, protocol=protocol, split=Split(args.split), why=why, max_bad=args.max_bad)
+    row: Row = {**asdict(tested), "seconds_per_image": tested.seconds / max(1, tested.images)}
+    if args.per_class or args.report:
+        classes = class_metrics(outcome.probabilities, outcome.labels)
+        named = zip(parts.class_names, classes, strict=True)
+        row["per_class"] = [{"name": name, **asdict(each)} for name, each in named]
+        row["averages"] = {name: asdict(each) for name, each in averages(classes).items()}
+        row["confusion"] = confusion_matrix(outcome.probabilities, outcome.labels).tolist()
+    if temperature is not None:
+        row["calibration"] = {
+            "temperature": temperature,
+            "before": asdict(trust(outcome.probabilities, outcome.labels)),
+            "after": asdict(trust(scale(outcome.probabilities, temperature), outcome.labels)),
+        }
+    return row
+
+
+# -- for people ------------------------------------------------------------------------------------------------
+
+
+def _tell(
+    out: Console, members: Sequence[Classifier], shared: Row, rows: Sequence[Row], class_names: Sequence[str]
+) -> None:
+    from cnnlab.cli.console import percent, table
+
+    who = f"an ensemble of {len(members)}" if len(members) > 1 else shared["run"]
+    out.print(f"{who} on the {shared['split']} part of {shared['data']}: {rows[0]['images']:,} images", markup=False)
+    made = table("protocol", "accuracy", "95% interval", "top-5", "loss", "views", "GMAC/image", "ms/image")
+    for column in made.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        low, high = map(percent, row["interval95"])
+        cost = (f"{row['macs'] / 1e9:.3g}", f"{1000 * row['seconds_per_image']:.3g}")
+        figures = (percent(row["top1"]), f"{low} to {high}", percent(row["top5"]), f"{row['loss']:.3f}")
+        made.add_row(row["protocol"], *figures, str(row["views"]), *cost)
+    out.print(made)
+    for row in rows:
+        _tell_more(out, members[0], row, class_names)
+
+
+def _tell_more(out: Console, member: Classifier, row: Row, class_names: Sequence[str]) -> None:
+    from cnnlab.cli.console import percent
+
+    for line in _notes(member, row["protocol"]):
+        out.print(line, markup=False)
+    for each in row["skipped"]:
+        out.print(f"left out: {each}", markup=False)
+    if "calibration" in row:
+        found = row["calibration"]
+        before, after = (
+            f"NLL {each['nll']:.3f}, Brier {each['brier']:.3f}, ECE {percent(each['ece'])}"
+            for each in (found["before"], found["after"])
+        )
+        out.print(f"{row['protocol']}, probabilities as they are: {before}")
+        out.print(f"{row['protocol']}, at temperature {found['temperature']:.3f}, fitted on the val part: {after}")
+    if "per_class" in row:
+        _tell_classes(out, row, class_names)
+
+
+def _notes(member: Classifier, protocol: str) -> list[str]:
+    """What a reader of the figures must know of how the views were made."""
+    from cnnlab.evaluate.protocols import PAPER_CROP, get_protocol, shorter_sides
+
+    rule, preprocess = get_protocol(protocol), member.config.preprocess
+    notes = [f"{protocol}: {rule.note}"] if rule.note else []
+    if not rule.keeps_to_the_crop and preprocess.crop_pixels != PAPER_CROP:
+        sides = ", ".join(map(str, shorter_sides(rule, preprocess)))
+        notes.append(
+            f"{protocol}: shorter side {sides}, the papers' in proportion: "
+            f"this network was trained on crops of {preprocess.crop_pixels} pixels, theirs on {PAPER_CROP}"
+        )
+    if rule.dense:
+        notes.append(f"{protocol}: GMAC of a square image; longer ones cost more")
+    return notes
+
+
+def _tell_classes(out: Console, row: Row, class_names: Sequence[str]) -> None:
+    from rich.text import Text
+
+    from cnnlab.cli.console import percent, table
+
+    out.print()
+    made = table(f"class ({row['protocol']})", "images", "precision", "recall", "F1", "AUC")
+    for column in made.columns[1:]:
+        column.justify = "right"
+    for each in (*row["per_class"], *({"name": f"{name} mean", **mean} for name, mean in row["averages"].items())):
+        auc = "" if each["auc"] is None else f"{each['auc']:.4f}"
+        shares = (percent(each[name]) for name in ("precision", "recall", "f1"))
+        made.add_row(Text(each["name"]), f"{each['images']:,}", *shares, auc)
+    out.print(made)
+    mistakes = sorted(
+        ((count, label, guess) for label, counts in enumerate(row["confusion"]) for guess, count in enumerate(counts)),
+        reverse=True,
+    )
+    for count, label, guess in [each for each in mistakes if each[0] and each[1] != each[2]][:SHOWN_CONFUSIONS]:
+        out.print(f"{class_names[label]} taken for {class_names[guess]}: {count:,}", markup=False)

@@ -1,19 +1,29 @@
-"""Say what is on photos: the most probable classes of each."""
+"""Say what is on photos: the most probable classes of each file, or of each image in a folder."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from cnnlab.cli.parser import add_device, add_json, positive_int
+from cnnlab.cli.train import set_threads, share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab predict` takes."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, or a bundle")
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files")
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="a run folder, a bundle, or a network with published weights"
+    )
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     parser.add_argument("--top", type=positive_int, default=5, metavar="K", help="how many classes (default 5)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write them to a .csv, .json or .parquet file")
+    parser.add_argument(
+        "--max-bad",
+        type=share,
+        default=0.0,
+        metavar="SHARE",
+        help="how many files may be unreadable before the command fails with 3: 0 (default) to 1; all are named",
+    )
     add_device(parser)
     add_json(parser)
 
@@ -23,27 +33,32 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from cnnlab.cli.console import console, percent, print_json
-    from cnnlab.cli.train import set_threads
     from cnnlab.errors import ImageError
-    from cnnlab.evaluate.classifier import load
+    from cnnlab.evaluate.predictions import find_images, require_writable, write_predictions
+    from cnnlab.evaluate.pretrained import load
 
     set_threads(args.threads)
-    classifier = load(args.run, device=args.device)
+    if args.out is not None:
+        require_writable(args.out)
+    files = find_images(args.images)
+    answers = load(args.run, device=args.device).predict_files(files, args.top)
+    if args.out is not None:
+        write_predictions(args.out, files, answers)
+    refused = [
+        {"path": str(file), "reason": str(each)}
+        for file, each in zip(files, answers, strict=True)
+        if isinstance(each, ImageError)
+    ]
+    predictions = [each for each in answers if not isinstance(each, ImageError)]
     out = console(json_output=args.json)
-    found: list[dict[str, Any]] = []
-    refused: list[dict[str, str]] = []
-    for path in args.images:
-        try:
-            found.append(asdict(classifier.predict([path], args.top)[0]))
-        except ImageError as error:
-            refused.append({"path": str(path), "reason": str(error)})
     if args.json:
-        print_json({"run": str(args.run), "predictions": found, "refused": refused})
-    for each in [] if args.json else found:
-        guesses = ", ".join(
-            f"{name} {percent(p)}" for name, p in zip(each["names"], each["probabilities"], strict=True)
-        )
-        out.print(f"{each['path']}: {guesses}", markup=False)
+        print_json({"run": str(args.run), "predictions": [asdict(each) for each in predictions], "refused": refused})
+    for each in [] if args.json or args.out else predictions:
+        guesses = ", ".join(f"{name} {percent(p)}" for name, p in zip(each.names, each.probabilities, strict=True))
+        out.print(f"{each.path}: {guesses}", markup=False)
     for bad in [] if args.json else refused:
         out.print(f"refused: {bad['reason']}", markup=False)
-    return ImageError.exit_code if refused else 0
+    if not args.json and (args.out or refused):
+        where = f" to {args.out}" if args.out else ""
+        out.print(f"{len(predictions)} of {len(files)} files answered{where}, {len(refused)} refused", markup=False)
+    return ImageError.exit_code if len(refused) > args.max_bad * len(files) else 0

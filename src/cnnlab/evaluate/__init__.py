@@ -11,7 +11,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cnnlab.evaluate.classifier import Classifier, Evaluation
+    from cnnlab.evaluate.classifier import Classifier
+    from cnnlab.evaluate.examine import Evaluation
     from cnnlab.types import Split
 
 
@@ -27,7 +28,7 @@ class _Evaluate(ModuleType):
         split: str | Split = "test",
     ) -> Evaluation:
         """Test `classifier` on a split of `data` by `protocol` (None: its own); a test read is recorded."""
-        from cnnlab.evaluate.classifier import evaluate_on
+        from cnnlab.evaluate.examine import evaluate_on
 
         return evaluate_on(classifier, str(data), protocol=protocol, split=split)
 

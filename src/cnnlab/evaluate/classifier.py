@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -19,24 +18,19 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from cnnlab.data.decode import decode_file
-from cnnlab.data.loader import eval_batches
 from cnnlab.data.parts import Part
-from cnnlab.data.preprocess import normalise, prepare
-from cnnlab.data.sources import load as load_data
-from cnnlab.errors import CheckpointError, DataError, UsageError, unknown_name
-from cnnlab.evaluate.intervals import wilson
-from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_hits
-from cnnlab.evaluate.predict import predict_probabilities
-from cnnlab.evaluate.protocols import get_protocol
+from cnnlab.data.whitening import load_whitening, save_whitening
+from cnnlab.errors import CheckpointError, ImageError, UsageError
+from cnnlab.evaluate.predict import answer_images, predict_part
+from cnnlab.evaluate.protocols import Pixels, get_protocol
 from cnnlab.models.catalog import create_model
 from cnnlab.models.device import place_network, resolve_device
 from cnnlab.models.layers import Network
-from cnnlab.types import Labels, Prediction, Preprocess, Split
+from cnnlab.types import Labels, Prediction, Preprocess
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 TEST_READS = "test_reads.jsonl"
-BATCH = 500
 DEFAULT_PIXELS = 64  # the side of a folder's images where the network does not say
 
 
@@ -54,20 +48,6 @@ class Config:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """The outcome of one test: shares in [0, 1], the 95% interval of top1, seconds of the whole pass."""
-
-    protocol: str
-    views: int
-    images: int
-    top1: float
-    top5: float
-    loss: float
-    interval95: tuple[float, float]
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Classifier:
     """A network ready to be used, on its device."""
 
@@ -77,79 +57,44 @@ class Classifier:
     folder: Path | None = None
 
     def predict(self, paths: Sequence[str | Path], top: int = 5) -> list[Prediction]:
-        """The `top` classes of each image file, most probable first.
+        """The `top` classes of each image file, most probable first, by the run's own test protocol.
 
         Raises:
             ImageError: a file cannot be read as an image.
         """
-        return [self._predict_one(Path(path), top) for path in paths]
+        found = []
+        for prediction in self.predict_files(paths, top):
+            if isinstance(prediction, ImageError):
+                raise prediction
+            found.append(prediction)
+        return found
 
-    def _predict_one(self, path: Path, top: int) -> Prediction:
-        image = torch.from_numpy(prepare(decode_file(path), self.config.preprocess))
+    def predict_files(self, paths: Sequence[str | Path], top: int = 5) -> list[Prediction | ImageError]:
+        """As `predict`, with the reason in place of the answer for a file that cannot be read.
+
+        Files are decoded ahead in threads, and answered in batches.
+        """
+        answers: dict[int, Prediction | ImageError] = {}
+        rule = get_protocol(self.config.protocol)
+
+        def read(index: int) -> Pixels:
+            return decode_file(Path(paths[index]))
+
+        found = answer_images(self.network, read, len(paths), rule, self.config.preprocess, self.device)
+        for index, answer in found:
+            answers[index] = answer if isinstance(answer, ImageError) else self._name(str(paths[index]), answer, top)
+        return [answers[index] for index in range(len(paths))]
+
+    def _name(self, path: str, probabilities: Tensor, top: int) -> Prediction:
         names = self.config.labels.names
-        values, places = self.probabilities(image[None])[0].topk(min(top, len(names)))
-        return Prediction(str(path), tuple(names[place] for place in places.tolist()), tuple(values.tolist()))
+        values, places = probabilities.topk(min(top, len(names)))
+        return Prediction(path, tuple(names[place] for place in places.tolist()), tuple(values.tolist()))
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """Probabilities (N, K) for images uint8 (N, C, H, W), by the run's own test protocol."""
-        batch = normalise(images.to(self.device), self.config.preprocess)
-        empty = torch.empty(len(images), dtype=torch.int64)
-        return predict_probabilities(self.network, [(batch, empty)], get_protocol(self.config.protocol))[0]
-
-
-def evaluate(
-    classifier: Classifier, part: Part, *, protocol: str | None = None, split: Split = Split.TEST, why: str = "asked"
-) -> Evaluation:
-    """Test `classifier` on a part of a data set by `protocol` (None: the run's own).
-
-    Reading the test part is recorded in the run folder's `test_reads.jsonl`, with `why`.
-    """
-    started = time.perf_counter()
-    rule = get_protocol(protocol or classifier.config.protocol)
-    preprocess = classifier.config.preprocess
-    batches = ((b.images, b.labels) for b in eval_batches(part, BATCH, preprocess, classifier.device))
-    probabilities, labels = predict_probabilities(classifier.network, batches, rule)
-    hits = int(top_k_hits(probabilities, labels).sum())
-    if split is Split.TEST and classifier.folder is not None:
-        _record_test_read(classifier.folder, rule.name, len(labels), why)
-    return Evaluation(
-        protocol=rule.name,
-        views=len(rule.views),
-        images=len(labels),
-        top1=hits / max(1, len(labels)),
-        top5=float(top_k_hits(probabilities, labels, 5).float().mean()),
-        loss=negative_log_likelihood(probabilities, labels),
-        interval95=wilson(hits, len(labels)),
-        seconds=time.perf_counter() - started,
-    )
-
-
-def evaluate_on(
-    classifier: Classifier,
-    data: str,
-    *,
-    folder: Path | None = None,
-    protocol: str | None = None,
-    split: str | Split = Split.TEST,
-) -> Evaluation:
-    """Load a split of `data` as the classifier's input wants it, and test on it.
-
-    Raises:
-        UsageError: the classes or channels are not those the network was trained for, or the split is unknown.
-        DataError: the data cannot be used, or has no such split.
-    """
-    if split not in list(Split):
-        raise unknown_name("split", split, list(Split))
-    parts = load_data(data, folder=folder, pixels=classifier.config.preprocess.crop_pixels or DEFAULT_PIXELS)
-    part: Part | None = getattr(parts, split)
-    if part is None or len(part) == 0:
-        raise DataError(f"{data} has no {split} part; it has {len(parts.train)} images to train on; try --split val")
-    if parts.class_names != classifier.config.labels.names:
-        raise UsageError(
-            f"the network was trained for the classes {', '.join(classifier.config.labels.names)}; "
-            f"{data} has {', '.join(parts.class_names)}"
-        )
-    return evaluate(classifier, part, protocol=protocol, split=Split(split), why=f"cnnlab eval {data}")
+        """Probabilities (N, K) for original images uint8 (N, C, H, W), by the run's own test protocol."""
+        part = Part(images, torch.zeros(len(images), dtype=torch.int64))
+        rule = get_protocol(self.config.protocol)
+        return predict_part(self.network, part, rule, self.config.preprocess, self.device, max_bad=0).probabilities
 
 
 def trained_on(folder: Path) -> str:
@@ -167,16 +112,21 @@ def trained_on(folder: Path) -> str:
         ) from None
 
 
-def _record_test_read(folder: Path, protocol: str, images: int, why: str) -> None:
+def record_test_read(folder: Path, protocol: str, images: int, why: str) -> None:
+    """Append a reading of the test part to the run folder's `test_reads.jsonl`: when, by which protocol, why."""
     read = {"time": datetime.now(UTC).isoformat(), "protocol": protocol, "images": images, "why": why}
     with (folder / TEST_READS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(read) + "\n")
 
 
 def save(folder: Path, network: Network, config: Config) -> None:
-    """Write `model.safetensors` and `config.json` into `folder`, each aside first and then renamed."""
+    """Write `model.safetensors` and `config.json` into `folder`, each aside first and then renamed.
+
+    A whitening that belongs to the preprocessing goes beside them.
+    """
     data = save_tensors({name: value.cpu().contiguous() for name, value in network.state_dict().items()})
     config = replace(config, weights_sha256=sha256(data).hexdigest())
+    save_whitening(config.preprocess, folder)
     _write(folder / WEIGHTS, data)
     _write(folder / CONFIG, json.dumps(asdict(config), indent=1).encode())
 
@@ -226,9 +176,11 @@ def load(folder: str | Path, *, device: str = "auto") -> Classifier:
     Raises:
         UsageError: the folder holds no trained network.
         CheckpointError: the weights are damaged, or do not fit the network that config.json names.
+        DataError: the whitening that belongs to the preprocessing is damaged or missing.
     """
     folder = Path(folder)
     config = read_config(folder)
+    load_whitening(config.preprocess, folder)
     network = create_model(config.architecture, num_classes=config.num_classes, in_channels=config.in_channels)
     network.load_state_dict(_read_weights(folder / WEIGHTS, config, network))
     place = resolve_device(device)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
+
+CALIBRATION_BINS = 15  # Guo et al. 2017 (arXiv:1706.04599)
 
 
 def top_k_hits(probabilities: Tensor, labels: Tensor, k: int = 1) -> Tensor:
@@ -39,3 +44,107 @@ def per_class_accuracy(probabilities: Tensor, labels: Tensor) -> list[float | No
         mine = labels == each
         found.append(float(hits[mine].float().mean()) if bool(mine.any()) else None)
     return found
+
+
+# -- class by class --------------------------------------------------------------------------------------------
+
+
+def confusion_matrix(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """How often each class (row) was taken for each class (column): int64 (K, K)."""
+    classes = probabilities.shape[1]
+    guesses = probabilities.topk(1, dim=1).indices[:, 0]
+    return torch.bincount(labels * classes + guesses, minlength=classes**2).view(classes, classes)
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """One class against all others, shares in [0, 1]; a share of nothing is 0, as in scikit-learn.
+
+    `auc` is the chance that an image of the class has a higher probability of it than one of another class; None
+    where there are no images of the one or of the other.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    auc: float | None
+    images: int
+
+
+def class_metrics(probabilities: Tensor, labels: Tensor) -> list[ClassMetrics]:
+    """Precision, recall, F1 and one-vs-rest AUC of each class, in the order of the columns."""
+    confusion = confusion_matrix(probabilities, labels)
+    found = []
+    for each in range(len(confusion)):
+        right, images = int(confusion[each, each]), int(confusion[each].sum())
+        guessed = int(confusion[:, each].sum())
+        precision, recall = right / max(1, guessed), right / max(1, images)
+        f1 = 2 * right / max(1, guessed + images)
+        found.append(
+            ClassMetrics(precision, recall, f1, area_under_roc(probabilities[:, each], labels == each), images)
+        )
+    return found
+
+
+def area_under_roc(scores: Tensor, positive: Tensor) -> float | None:
+    """The chance that a positive image scores higher than a negative one, ties counting half; None if one kind lacks.
+
+    Args:
+        scores: (N,), higher for what is held to be positive.
+        positive: (N,) bool.
+    """
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if not positives or not negatives:
+        return None
+    _, places, counts = torch.unique(scores, return_inverse=True, return_counts=True)
+    ends = counts.cumsum(0).double()
+    ranks = (ends - (counts - 1) / 2)[places]  # from 1 on; equal scores share the mean of theirs
+    return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def averages(classes: list[ClassMetrics]) -> dict[str, ClassMetrics]:
+    """The classes' mean (`macro`), and weighted by images (`weighted`); without AUC where a class has none."""
+    images = sum(each.images for each in classes)
+    return {
+        "macro": _mean(classes, [1 / len(classes)] * len(classes), images),
+        "weighted": _mean(classes, [each.images / max(1, images) for each in classes], images),
+    }
+
+
+def _mean(classes: list[ClassMetrics], weights: list[float], images: int) -> ClassMetrics:
+    def mean(values: list[float]) -> float:
+        return sum(weight * value for weight, value in zip(weights, values, strict=True))
+
+    aucs = [each.auc for each in classes if each.auc is not None]
+    return ClassMetrics(
+        precision=mean([each.precision for each in classes]),
+        recall=mean([each.recall for each in classes]),
+        f1=mean([each.f1 for each in classes]),
+        auc=mean(aucs) if len(aucs) == len(classes) else None,
+        images=images,
+    )
+
+
+# -- how far probabilities can be believed ---------------------------------------------------------------------
+
+
+def brier_score(probabilities: Tensor, labels: Tensor) -> float:
+    """Mean over images of the squared distance between probabilities and truth, in [0, 2] (Brier 1950)."""
+    if not len(labels):
+        return 0.0
+    truth = torch.nn.functional.one_hot(labels, probabilities.shape[1])
+    return float((probabilities.double() - truth).square().sum(dim=1).mean())
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> float:
+    """Expected calibration error: how far confidence is from accuracy, in [0, 1]. Guo et al. 2017, equation 3.
+
+    Images are put in `bins` of equal width by the probability of their guess, (0, 1/bins], …; a bin's gap counts as
+    much as it has images.
+    """
+    confidence = probabilities.max(dim=1).values.double()
+    hits = top_k_hits(probabilities, labels).double()
+    places = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    gaps = torch.zeros(bins, dtype=torch.float64).index_add_(0, places, hits - confidence)
+    return float(gaps.abs().sum()) / max(1, len(labels))

@@ -91,6 +91,11 @@ class AlexNet2012(Network):
         self.check_images(images)
         if images.shape[2] != self.smallest_pixels or images.shape[3] != self.smallest_pixels:
             raise UsageError(f"images of shape {tuple(images.shape)}; AlexNet of 2012 takes 227x227 pixels only")
+        maps = self.maps(images)
+        return {**maps, **self.units(maps["pool5"])}
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """`conv1`, `pool1`, ..., `pool5` (N, C, H, W) of images of any size; 6x6 in the end at 227x227."""
         conv1 = F.relu(self.conv1(images), inplace=True)
         pool1 = self.pool(conv1)
         conv2 = F.relu(self.conv2(pool1), inplace=True)
@@ -99,10 +104,14 @@ class AlexNet2012(Network):
         conv4 = F.relu(self.conv4(conv3), inplace=True)
         conv5 = F.relu(self.conv5(conv4), inplace=True)
         pool5 = F.max_pool2d(conv5, 3, stride=2)
+        convolved = {"conv1": conv1, "pool1": pool1, "conv2": conv2, "pool2": pool2, "conv3": conv3}
+        return {**convolved, "conv4": conv4, "conv5": conv5, "pool5": pool5}
+
+    def units(self, pool5: Tensor) -> dict[str, Tensor]:
+        """`fc6` and `fc7` (N, 4096) of 6x6 maps (N, 256, 6, 6)."""
         fc6 = self.dropout(F.relu(self.fc6(pool5.flatten(1)), inplace=True))
         fc7 = self.dropout(F.relu(self.fc7(fc6), inplace=True))
-        convolved = {"conv1": conv1, "pool1": pool1, "conv2": conv2, "pool2": pool2, "conv3": conv3}
-        return {**convolved, "conv4": conv4, "conv5": conv5, "pool5": pool5, "fc6": fc6, "fc7": fc7}
+        return {"fc6": fc6, "fc7": fc7}
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) for images (N, in_channels, 227, 227)."""

@@ -37,13 +37,24 @@ def cost(network: nn.Module, in_channels: int, pixels: int | tuple[int, ...]) ->
     sizes = (pixels, pixels) if isinstance(pixels, int) else pixels
     image = torch.empty(1, in_channels, *sizes, device="meta")
     skeleton = copy.deepcopy(network).to("meta").eval()
+    return Cost(count_parameters(network), count_macs(skeleton, image))
+
+
+def count_macs(network: nn.Module, images: Tensor) -> int:
+    """MACs of convolutions and linear layers for `images` (N, C, H, W), which go through the network once."""
     macs: list[int] = []
-    for module in skeleton.modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
-            module.register_forward_hook(lambda layer, _, output: macs.append(_macs(layer, output)))
-    with torch.no_grad():
-        skeleton(image)
-    return Cost(count_parameters(network), sum(macs))
+    hooks = [
+        module.register_forward_hook(lambda layer, _, output: macs.append(_macs(layer, output)))
+        for module in network.modules()
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
+    ]
+    try:
+        with torch.no_grad():
+            network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(macs)
 
 
 def _macs(layer: nn.Module, output: Tensor) -> int:

@@ -178,13 +178,20 @@ class LeNet5(Network):
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """`c1`, `s2`, `c3`, `s4`, `c5` (N, C, H, W) and `f6` (N, 84), which is what the output reads."""
         only_size(images, self, 32)
+        maps = self.maps(images)
+        return {**maps, **self.units(maps["c5"])}
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """`c1`, `s2`, `c3`, `s4` and `c5` (N, C, H, W) of images of any size; c5 is 1x1 at 32x32."""
         c1 = squash(self.c1(images))
         s2 = self.s2(c1)
         c3 = squash(self.c3(s2))
         s4 = self.s4(c3)
-        c5 = squash(self.c5(s4))
-        f6 = squash(self.f6(c5.flatten(1)))
-        return {"c1": c1, "s2": s2, "c3": c3, "s4": s4, "c5": c5, "f6": f6}
+        return {"c1": c1, "s2": s2, "c3": c3, "s4": s4, "c5": squash(self.c5(s4))}
+
+    def units(self, c5: Tensor) -> dict[str, Tensor]:
+        """`f6` (N, 84) of maps (N, 120, 1, 1)."""
+        return {"f6": squash(self.f6(c5.flatten(1)))}
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes), minus the distances, for images (N, in_channels, 32, 32), mean 0, variance 1."""
@@ -212,13 +219,20 @@ class LeNet5Modern(Network):
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """`c1`, `s2`, `c3`, `s4`, `c5` (N, C, H, W) and `f6` (N, 84), which is what the classifier reads."""
         only_size(images, self, 32)
+        maps = self.maps(images)
+        return {**maps, **self.units(maps["c5"])}
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """`c1`, `s2`, `c3`, `s4` and `c5` (N, C, H, W) of images of any size; c5 is 1x1 at 32x32."""
         c1 = F.relu(self.c1(images), inplace=True)
         s2 = F.max_pool2d(c1, 2)
         c3 = F.relu(self.c3(s2), inplace=True)
         s4 = F.max_pool2d(c3, 2)
-        c5 = F.relu(self.c5(s4), inplace=True)
-        f6 = F.relu(self.f6(c5.flatten(1)), inplace=True)
-        return {"c1": c1, "s2": s2, "c3": c3, "s4": s4, "c5": c5, "f6": f6}
+        return {"c1": c1, "s2": s2, "c3": c3, "s4": s4, "c5": F.relu(self.c5(s4), inplace=True)}
+
+    def units(self, c5: Tensor) -> dict[str, Tensor]:
+        """`f6` (N, 84) of maps (N, 120, 1, 1)."""
+        return {"f6": F.relu(self.f6(c5.flatten(1)), inplace=True)}
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) for images (N, in_channels, 32, 32)."""
@@ -245,12 +259,19 @@ class LeNetCaffe(Network):
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """`conv1`, `pool1`, `conv2`, `pool2` (N, C, H, W) and `ip1` (N, 500), which is what the classifier reads."""
         only_size(images, self, 28)
+        maps = self.maps(images)
+        return {**maps, **self.units(maps["pool2"])}
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """`conv1`, `pool1`, `conv2` and `pool2` (N, C, H, W) of images of any size; pool2 is 4x4 at 28x28."""
         conv1 = self.conv1(images)
         pool1 = F.max_pool2d(conv1, 2)
         conv2 = self.conv2(pool1)
-        pool2 = F.max_pool2d(conv2, 2)
-        ip1 = F.relu(self.ip1(pool2.flatten(1)), inplace=True)
-        return {"conv1": conv1, "pool1": pool1, "conv2": conv2, "pool2": pool2, "ip1": ip1}
+        return {"conv1": conv1, "pool1": pool1, "conv2": conv2, "pool2": F.max_pool2d(conv2, 2)}
+
+    def units(self, pool2: Tensor) -> dict[str, Tensor]:
+        """`ip1` (N, 500) of maps (N, 50, 4, 4)."""
+        return {"ip1": F.relu(self.ip1(pool2.flatten(1)), inplace=True)}
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) for images (N, in_channels, 28, 28), pixels from 0 to 1."""

@@ -1,24 +1,42 @@
 """The files of weights that projects publish: where, how to recognise them, and what belongs to them.
 
-All are torchvision's first versions ("IMAGENET1K_V1"), trained on ILSVRC-2012; accuracies are those of its
-documentation, one centre crop of the 50,000 validation images. Their names carry the first eight hexadecimal
-digits of the file's SHA-256. Loading one is `load_weights`; the network has to be built with `options`.
+torchvision's first versions ("IMAGENET1K_V1"), Cadene's ports of networks that torchvision lacks, and akamaster's
+residual networks for CIFAR-10. Accuracies are those that each project reports of its own files: one centre crop of
+the 50,000 ImageNet validation images, or the 10,000 CIFAR-10 test images. Names carry the first hexadecimal digits
+of the file's SHA-256. Loading one is `load_weights`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
+from typing import Literal
 
 from cnnlab.errors import unknown_name
 from cnnlab.types import Preprocess
 
-DOWNLOADS = "https://download.pytorch.org/models"
-LICENCE = "BSD-3-Clause, as torchvision; trained on ImageNet, whose terms of use may apply to what is made from it"
+TORCHVISION = "https://download.pytorch.org/models"
+CADENE = "http://data.lip6.fr/cadene/pretrainedmodels"
+AKAMASTER = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
+IMAGENET_TERMS = "trained on ImageNet, whose terms of use may apply to what is made from it"
+TORCHVISION_LICENCE = f"BSD-3-Clause, as torchvision; {IMAGENET_TERMS}"
+CADENE_LICENCE = f"BSD-3-Clause, as Cadene's pretrained-models.pytorch; {IMAGENET_TERMS}"
+AKAMASTER_LICENCE = "BSD-2-Clause, as akamaster's pytorch_resnet_cifar10"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5)
 CROP_224 = Preprocess(resize_pixels=256, crop_pixels=224, mean=MEAN, std=STD)
-CROP_299 = Preprocess(resize_pixels=342, crop_pixels=299, mean=MEAN, std=STD)
+# Google's range of -1 to 1. torchvision keeps ImageNet's mean and deviation for its two, and undoes them in the
+# network (`transform_input`), which comes to the same.
+CROP_224_HALF = Preprocess(resize_pixels=256, crop_pixels=224, mean=HALF, std=HALF)
+CROP_299_HALF = Preprocess(resize_pixels=342, crop_pixels=299, mean=HALF, std=HALF)
+CADENE_299_HALF = Preprocess(resize_pixels=341, crop_pixels=299, mean=HALF, std=HALF)
+CAFFE_BGR = Preprocess(
+    resize_pixels=256,
+    crop_pixels=224,
+    mean=(104 / 255, 117 / 255, 128 / 255),
+    std=(1 / 255, 1 / 255, 1 / 255),
+    bgr=True,
+)
+CIFAR_32 = Preprocess(resize_pixels=32, crop_pixels=32, mean=MEAN, std=STD)
 
 
 @dataclass(frozen=True)
@@ -31,10 +49,10 @@ class Weights:
         sha256_prefix: the first hexadecimal digits of its SHA-256.
         licence: under which terms.
         preprocess: what has to be done to an RGB image.
-        classes: the number of outputs.
-        top1: share of ImageNet validation images whose first answer is right, as the project reports.
-        top5: share whose first five answers hold the right one.
-        options: what `create_model` needs besides the name; the inputs of two networks are rescaled.
+        trained_on: the data set, which says what the outputs mean.
+        classes: the number of outputs; with 1001 of them the first is "background", which is no class of ImageNet.
+        top1: share of the project's test images whose first answer is right, as it reports.
+        top5: share whose first five answers hold the right one; None where the project does not say.
     """
 
     name: str
@@ -42,10 +60,10 @@ class Weights:
     sha256_prefix: str
     licence: str
     preprocess: Preprocess
+    trained_on: Literal["imagenet", "cifar10"]
     classes: int
     top1: float
-    top5: float
-    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    top5: float | None
 
     @property
     def filename(self) -> str:
@@ -55,17 +73,46 @@ class Weights:
 
 def _torchvision(file: str, top1: float, top5: float, name: str = "", preprocess: Preprocess = CROP_224) -> Weights:
     stem, _, sha256_prefix = file.rpartition("-")
-    rescaled = {"transform_input": True} if name in ("googlenet", "inception_v3") else {}
     return Weights(
         name=name or stem,
-        url=f"{DOWNLOADS}/{file}.pth",
+        url=f"{TORCHVISION}/{file}.pth",
         sha256_prefix=sha256_prefix,
-        licence=LICENCE,
+        licence=TORCHVISION_LICENCE,
         preprocess=preprocess,
+        trained_on="imagenet",
         classes=1000,
         top1=top1,
         top5=top5,
-        options=MappingProxyType(rescaled),
+    )
+
+
+def _cadene(name: str, file: str, top1: float, top5: float, preprocess: Preprocess = CROP_224) -> Weights:
+    classes = 1001 if preprocess is CADENE_299_HALF else 1000  # from TensorFlow, with "background" first
+    return Weights(
+        name=name,
+        url=f"{CADENE}/{file}.pth",
+        sha256_prefix=file.rpartition("-")[2],
+        licence=CADENE_LICENCE,
+        preprocess=preprocess,
+        trained_on="imagenet",
+        classes=classes,
+        top1=top1,
+        top5=top5,
+    )
+
+
+def _akamaster(file: str, top1: float) -> Weights:
+    name, _, sha256_prefix = file.rpartition("-")
+    return Weights(
+        name=name,
+        url=f"{AKAMASTER}/{file}.th",
+        sha256_prefix=sha256_prefix,
+        licence=AKAMASTER_LICENCE,
+        preprocess=CIFAR_32,
+        trained_on="cifar10",
+        classes=10,
+        top1=top1,
+        top5=None,
     )
 
 
@@ -79,8 +126,8 @@ OFFICIAL: tuple[Weights, ...] = (
     _torchvision("vgg13_bn-abd245e5", 0.71586, 0.90374),
     _torchvision("vgg16_bn-6c64b313", 0.73360, 0.91516),
     _torchvision("vgg19_bn-c79401a0", 0.74218, 0.91842),
-    _torchvision("googlenet-1378be20", 0.69778, 0.89530, "googlenet"),
-    _torchvision("inception_v3_google-0cc3c7bd", 0.77294, 0.93450, "inception_v3", CROP_299),
+    _torchvision("googlenet-1378be20", 0.69778, 0.89530, "googlenet", CROP_224_HALF),
+    _torchvision("inception_v3_google-0cc3c7bd", 0.77294, 0.93450, "inception_v3", CROP_299_HALF),
     _torchvision("resnet18-f37072fd", 0.69758, 0.89078),
     _torchvision("resnet34-b627a593", 0.73314, 0.91420),
     _torchvision("resnet50-0676ba61", 0.76130, 0.92862),
@@ -94,6 +141,19 @@ OFFICIAL: tuple[Weights, ...] = (
     _torchvision("densenet161-8d451a50", 0.77138, 0.93560),
     _torchvision("densenet169-b2777c0a", 0.75600, 0.92806),
     _torchvision("densenet201-c1103571", 0.76896, 0.93370),
+    _cadene("bn_inception", "bn_inception-52deb4733", 0.73524, 0.91562, CAFFE_BGR),
+    _cadene("inception_v4", "inceptionv4-8e4777a0", 0.80062, 0.94926, CADENE_299_HALF),
+    _cadene("inception_resnet_v2", "inceptionresnetv2-520b38e4", 0.80170, 0.95234, CADENE_299_HALF),
+    _cadene("legacy_seresnet50", "se_resnet50-ce0d4300", 0.77636, 0.93752),
+    _cadene("legacy_seresnet101", "se_resnet101-7e38fcc6", 0.78396, 0.94258),
+    _cadene("legacy_seresnet152", "se_resnet152-d17c99b7", 0.78658, 0.94374),
+    _cadene("senet154", "senet154-c7b49a05", 0.81304, 0.95498),
+    _akamaster("resnet20-12fca82f", 0.9173),
+    _akamaster("resnet32-d509ac18", 0.9263),
+    _akamaster("resnet44-014dd654", 0.9310),
+    _akamaster("resnet56-4bfd9763", 0.9339),
+    _akamaster("resnet110-1d1ed7c2", 0.9368),
+    _akamaster("resnet1202-f3b1deed", 0.9382),
 )
 
 

@@ -1,0 +1,96 @@
+"""Predictions for many image files: which files, and their answers as CSV, JSON or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnnlab.data.decode import SUFFIXES, printable
+from cnnlab.errors import DataError, ImageError, UsageError
+from cnnlab.types import Prediction
+
+ENDINGS = (".csv", ".json", ".parquet")
+Answer = Prediction | ImageError
+Row = dict[str, str | float | None]
+
+
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """The files among `paths`, and in place of a folder all images below it, by name; hidden ones are left alone.
+
+    Raises:
+        DataError: a folder has no images.
+    """
+    found: list[Path] = []
+    for path in paths:
+        found += _images_below(path) if path.is_dir() else [path]
+    return found
+
+
+def _images_below(folder: Path) -> list[Path]:
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    shown = sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    if not shown:
+        raise DataError(f"{folder} has no images ({', '.join(SUFFIXES)}); name files, or a folder that has some")
+    return shown
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a file that `write_predictions` could not write.
+
+    Raises:
+        UsageError: another ending, or Parquet without pyarrow.
+    """
+    if path.suffix not in ENDINGS:
+        raise UsageError(f"--out {path}: predictions are written as {', '.join(ENDINGS)}; give such a name")
+    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise UsageError("Parquet needs pyarrow, which is not installed: pip install pyarrow; or use .csv")
+
+
+def write_predictions(path: Path, files: Sequence[Path], answers: Sequence[Answer]) -> None:
+    """Write a row a file to `path`, by its ending; see `require_writable`."""
+    require_writable(path)
+    rows = as_rows(files, answers)
+    if path.suffix == ".parquet":
+        _write_parquet(path, rows)
+    else:
+        path.write_bytes(as_csv(rows) if path.suffix == ".csv" else json.dumps(rows, indent=1).encode())
+
+
+def as_rows(files: Sequence[Path], answers: Sequence[Answer]) -> list[Row]:
+    """A row a file, all with the same columns: path, class_1, probability_1, …, refused."""
+    top = max((len(each.names) for each in answers if isinstance(each, Prediction)), default=0)
+    return [_row(printable(str(file)), answer, top) for file, answer in zip(files, answers, strict=True)]
+
+
+def _row(path: str, answer: Answer, top: int) -> Row:
+    row: Row = {"path": path}
+    for place in range(top):
+        row[f"class_{place + 1}"] = answer.names[place] if isinstance(answer, Prediction) else None
+        row[f"probability_{place + 1}"] = answer.probabilities[place] if isinstance(answer, Prediction) else None
+    row["refused"] = str(answer) if isinstance(answer, ImageError) else None
+    return row
+
+
+def as_csv(rows: Sequence[Row]) -> bytes:
+    """The rows as CSV in UTF-8, with a header; no cell is a formula to a spreadsheet."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["path", "refused"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([{key: harmless(value) for key, value in row.items()} for row in rows])
+    return text.getvalue().encode()
+
+
+def harmless(value: str | float | None) -> str | float | None:
+    """A cell that no spreadsheet runs: text that begins as a formula does gets a ' before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _write_parquet(path: Path, rows: list[Row]) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
