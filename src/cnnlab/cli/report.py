@@ -1,0 +1,55 @@
+"""Make a run's report.html anew; with --split, after asking its network about the images of that part."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cnnlab.cli.parser import add_device, add_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `cnnlab report` takes."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, finished or not")
+    parser.add_argument("data", nargs="?", metavar="DATA", help="a data set or a folder (default: the run's own)")
+    parser.add_argument("--split", metavar="NAME", help="ask about train, val or test (default: as asked before)")
+    parser.add_argument("--protocol", metavar="NAME", help="how images are looked at (default: the run's own)")
+    parser.add_argument("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set")
+    add_device(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the report as the arguments say."""
+    from cnnlab.cli.console import console, print_json
+    from cnnlab.cli.train import set_threads
+    from cnnlab.errors import UsageError
+    from cnnlab.train.report import report_run
+
+    set_threads(args.threads)
+    if args.split is None and (args.data or args.protocol):
+        raise UsageError("which part of the data should be asked about? Add --split val, or --split test")
+    path = report_run(args.run) if args.split is None else _asked(args)
+    if args.json:
+        print_json({"run": str(args.run), "report": str(path)})
+    else:
+        console(json_output=False).print(f"report {path}", markup=False)
+    return 0
+
+
+def _asked(args: argparse.Namespace) -> Path:
+    from cnnlab.evaluate.answers import answers_from
+    from cnnlab.evaluate.classifier import load, trained_on
+    from cnnlab.evaluate.examine import examine, load_for, part_of, require_split
+    from cnnlab.train.report import report_run
+    from cnnlab.types import Split
+
+    require_split(args.split)
+    classifier = load(args.run, device=args.device)
+    data = args.data or trained_on(args.run)
+    parts = load_for([classifier], data, folder=args.data_folder)
+    part = part_of(parts, Split(args.split), data)
+    why = f"cnnlab report {args.run}"
+    found, outcome = examine([classifier], part, protocol=args.protocol, split=Split(args.split), why=why)
+    answers = answers_from(outcome, parts.class_names, split=args.split, protocol=found.protocol)
+    return report_run(args.run, answers, part)

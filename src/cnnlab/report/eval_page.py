@@ -1,0 +1,96 @@
+"""How good a network is, as a page: from the record that `cnnlab eval --json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnnlab.report.charts import Row, heat_map, row_chart
+from cnnlab.report.page import Html, Section, between, facts, grid, join, note, page, paragraph, percent, table
+
+Record = Mapping[str, Any]
+MOST_CLASSES_DRAWN = 24
+
+
+def eval_page(record: Record) -> str:
+    """The page of a test: its protocols side by side, and what was asked of each of them.
+
+    Args:
+        record: what `cnnlab eval --json` prints; classes and calibration are shown where it has them.
+    """
+    rows: Sequence[Record] = record.get("protocols") or [record]
+    who = record["run"] if record["members"] == 1 else f"An ensemble of {record['members']}"
+    subtitle = f"{rows[0]['images']:,} images, the {record['split']} part of {record['data']}"
+    first = rows[0]
+    tiles = [
+        ("accuracy", percent(first["top1"]), f"95% interval {between(first['interval95'])}"),
+        ("top-5", percent(first["top5"]), None),
+        ("protocol", first["protocol"], f"{first['views']} views an image"),
+    ]
+    sections = [Section("Protocols", _protocols(rows))]
+    sections += [Section(f"Classes, {row['protocol']}", _classes(row)) for row in rows if "per_class" in row]
+    if any("calibration" in row for row in rows):
+        sections.append(Section("Calibration", _calibration(rows)))
+    if len(record["runs"]) > 1:
+        sections.append(Section("Members", join(paragraph(run) for run in record["runs"])))
+    if first["skipped"]:
+        sections.append(Section("Images left out", join(paragraph(reason) for reason in first["skipped"])))
+    return page(who, subtitle, sections, lead=facts(tiles))
+
+
+def _protocols(rows: Sequence[Record]) -> Html:
+    columns = ("protocol", "accuracy", "95% interval", "top-5", "loss", "views", "GMAC/image", "ms/image")
+    cells = [
+        (
+            row["protocol"],
+            percent(row["top1"]),
+            between(row["interval95"]),
+            percent(row["top5"]),
+            f"{row['loss']:.3f}",
+            f"{row['views']:,}",
+            f"{row['macs'] / 1e9:.3g}",
+            f"{1000 * row['seconds_per_image']:.3g}",
+        )
+        for row in rows
+    ]
+    drawn = [Row(row["protocol"], row["top1"], tuple(row["interval95"])) for row in rows]
+    chart = row_chart("Accuracy by protocol", drawn, shares=True, write=lambda value: percent(value, 1))
+    said = (
+        "Intervals are over images (Wilson 1927). GMAC counts all views; of a square image where views are whole ones."
+    )
+    return join([chart, table(columns, cells, caption="All protocols", numbers=columns[1:]), note(said)])
+
+
+def _classes(row: Record) -> Html:
+    columns = ("class", "images", "precision", "recall", "F1", "AUC")
+    means = [{"name": f"{name} mean", **mean} for name, mean in row["averages"].items()]
+    cells = [
+        (
+            each["name"],
+            f"{each['images']:,}",
+            *(percent(each[name]) for name in ("precision", "recall", "f1")),
+            "–" if each["auc"] is None else f"{each['auc']:.4f}",
+        )
+        for each in (*row["per_class"], *means)
+    ]
+    parts = [table(columns, cells, caption="Each class against all others", numbers=columns[1:])]
+    names = [each["name"] for each in row["per_class"]]
+    if len(names) <= MOST_CLASSES_DRAWN:
+        drawn = heat_map("What was taken for what", names, row["confusion"], rows="truth", columns="answer")
+        parts.insert(0, drawn)
+    return grid(parts)
+
+
+def _calibration(rows: Sequence[Record]) -> Html:
+    columns = ("protocol", "temperature", "NLL", "Brier", "ECE", "NLL, scaled", "Brier, scaled", "ECE, scaled")
+    cells = []
+    for row in rows:
+        found = row["calibration"]
+        measures = [
+            text
+            for each in (found["before"], found["after"])
+            for text in (f"{each['nll']:.3f}", f"{each['brier']:.3f}", percent(each["ece"]))
+        ]
+        cells.append((row["protocol"], f"{found['temperature']:.3f}", *measures))
+    said = "The temperature is fitted on the validation part alone (Guo et al. 2017); accuracy does not change with it."
+    return join([table(columns, cells, caption="How far to believe", numbers=columns[1:]), note(said)])

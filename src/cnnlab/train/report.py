@@ -1,0 +1,54 @@
+"""A run's `report.html`: what the page needs from the catalogue, the network and the data, brought together."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from cnnlab.data.parts import Part
+from cnnlab.data.photos import Photos
+from cnnlab.evaluate.answers import Answers, worst_mistakes
+from cnnlab.evaluate.classifier import CONFIG, read_config
+from cnnlab.evaluate.predict import original_image
+from cnnlab.models.catalog import create_model
+from cnnlab.models.describe import cost
+from cnnlab.recipes import recipe as recipes
+from cnnlab.recipes.catalog import RECIPES
+from cnnlab.report.run_page import MISTAKES, write_run_report
+
+
+def report_run(folder: Path, answers: Answers | None = None, part: Part | Photos | None = None) -> Path:
+    """Write `report.html` into a run folder, finished or not; returns its path.
+
+    Args:
+        folder: the run folder.
+        answers: what its network says of the images of `part`; None takes what an earlier report was made of.
+        part: the images, of which the worst mistakes are shown.
+
+    Raises:
+        UsageError: the folder is no run, or one of its files is not what cnnlab writes.
+    """
+    name = recipes.read(folder / "recipe.json").name
+    worst = worst_mistakes(answers, MISTAKES) if answers is not None and part is not None else []
+    return write_run_report(
+        folder,
+        predictions=asdict(answers) if answers is not None else None,
+        images={index: original_image(part, index) for index in worst} if part is not None else None,
+        named_recipe=recipes.to_dict(RECIPES[name]) if name in RECIPES else None,
+        macs=_macs(folder),
+    )
+
+
+def _macs(folder: Path) -> int | None:
+    """Multiply-accumulates of one image, where the run is finished and its images have one size."""
+    if not (folder / CONFIG).is_file():
+        return None
+    config = read_config(folder)
+    pixels = config.preprocess.crop_pixels
+    if pixels is None:
+        return None
+    with torch.device("meta"):  # shapes only: nothing is allocated or drawn
+        network = create_model(config.architecture, num_classes=config.num_classes, in_channels=config.in_channels)
+    return cost(network, config.in_channels, pixels).macs
