@@ -101,3 +101,10 @@ def test_starts_by_glorots_rule():
 def test_smallest_size():
     with pytest.raises(UsageError, match="32 pixels"):
         on_meta(vgg.vgg16)(torch.empty(1, 3, 31, 224, device="meta"))
+
+
+def test_for_small_images_the_fully_connected_layers_are_small():
+    net = vgg.vgg11_cifar()
+    shapes = [tuple(net.get_parameter(f"classifier.{index}.weight").shape) for index in (0, 3, 6)]
+    assert shapes == [(512, 512), (512, 512), (10, 512)]
+    assert net(torch.zeros(2, 3, 32, 32)).shape == (2, 10)

@@ -93,6 +93,7 @@ MODELS: dict[str, Entry] = {
     "vgg16_c": Entry(vgg.vgg16_c, 2014, VGG, 224),
     "vgg16": Entry(vgg.vgg16, 2014, VGG, 224),
     "vgg19": Entry(vgg.vgg19, 2014, VGG, 224),
+    "vgg11_cifar": Entry(vgg.vgg11_cifar, 2014, VGG, 32),
     "vgg11_bn": Entry(vgg.vgg11_bn, 2014, VGG, 224),
     "vgg13_bn": Entry(vgg.vgg13_bn, 2014, VGG, 224),
     "vgg16_bn": Entry(vgg.vgg16_bn, 2014, VGG, 224),
