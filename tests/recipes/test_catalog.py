@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -45,3 +46,20 @@ def test_every_recipe_is_called_what_the_catalogue_calls_it() -> None:
 def test_another_network_than_the_fast_recipes_own_gets_the_modern_recipe() -> None:
     assert default_recipe("cifar10", "resnet20").name == "modern/cifar10"
     assert default_recipe("cifar10", "airnet").name == "fast/cifar10"
+
+
+def test_weights_to_start_from_get_a_recipe_for_fine_tuning() -> None:
+    assert default_recipe("photos/", "resnet20", pretrained_pixels=32).name == "modern/finetune"
+    assert default_recipe("photos/", "resnet50", pretrained_pixels=224).name == "modern/finetune-photos"
+
+
+def test_the_page_of_recipes_is_what_its_writer_writes() -> None:
+    root = Path(__file__).parents[2]
+    spec = importlib.util.spec_from_file_location("recipe_table", root / "bench" / "recipe_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    writer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(writer)
+    told = (root / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert told == writer.page(list(RECIPES.values())), "it is old: uv run python bench/recipe_table.py"
+    assert all(f"| `{name}` |" in told for name in RECIPES)

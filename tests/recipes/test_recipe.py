@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnlab.errors import UsageError
-from cnnlab.recipes import RECIPES, Recipe, from_dict, read, to_dict, with_settings
+from cnnlab.recipes import RECIPES, Recipe, difference, from_dict, read, to_dict, with_settings
 from cnnlab.recipes.recipe import AdamW, Constant, Cosine, MultiStep, Muon, Resolution, Sgd
 
 PLAIN = Recipe(
@@ -94,7 +94,7 @@ REFUSED_SETTINGS = [
     ("optimizer.momentum=1", "less than 1; seen 1"),
     ("label_smoothing=NaN", "label_smoothing"),
     ("schedule.kind=cosin", "expected tags: .*'cosine'"),
-    ("protocol=fliip", "'center', 'flip' or 'shift6'"),
+    ("protocol=fliip", "'center', 'flip', .* or 'multiscale_resnet'"),
     ("steps=null", "exactly one of steps and epochs; it has steps=None and epochs=None"),
     ('epochs={"a": 1}', "epochs"),
     ("=1", "no recipe field ''"),
@@ -122,6 +122,61 @@ REFUSED_VALUES = [
     ({"schedule": {"kind": "multistep", "at_steps": [20, 10]}}, r"must rise; seen \(20, 10\)"),
     ({"schedule": {"kind": "multistep", "at_steps": [10, 10]}}, "must rise"),
 ]
+
+
+PHOTOS = {
+    "crop": {"kind": "random_area", "pixels": 24},
+    "test_resize_pixels": 28,
+    "test_crop_pixels": 24,
+    "normalisation": "imagenet",
+}
+CONTRADICTIONS: list[tuple[dict[str, object], str]] = [
+    ({"loss": {"kind": "hinge"}, "label_smoothing": 0.1}, "label_smoothing=0.1 goes with the loss cross_entropy"),
+    (
+        {"loss": {"kind": "hinge"}, "augment": [{"kind": "mixup"}]},
+        "mixup give labels that are shares; the loss 'hinge'",
+    ),
+    (
+        {"loss": {"kind": "map", "rubbish": 1}, "augment": [{"kind": "cutmix"}]},
+        "cutmix .* use cross_entropy, mse or mae",
+    ),
+    ({"augment": [{"kind": "photometric"}, {"kind": "trivial_augment"}]}, "trivial_augment .* must come before"),
+    ({"accumulate": 3}, "batch_size=8 does not divide into accumulate=3 equal pieces"),
+    ({"initialisation_std": 0.1}, "initialisation_std=0.1 goes with gaussian and truncated_normal, not with 'own'"),
+    ({"schedule": {"kind": "plateau"}, "val_images": 0}, "val_images=0 leaves nothing to validate on"),
+    ({"schedule": {"kind": "onecycle", "peak_at": 0.5}, "warmup": {"kind": "linear", "steps": 5}}, "leave warmup out"),
+    ({"crop": {"kind": "random_area", "pixels": 24}}, "crop, test_resize_pixels and test_crop_pixels belong together"),
+    ({"test_crop_pixels": 24, "test_resize_pixels": 28}, "belong together"),
+    ({**PHOTOS, "test_resize_pixels": 20}, "test_crop_pixels=24 cannot be cut out of test_resize_pixels=20"),
+    ({**PHOTOS, "normalisation": "pixel_mean"}, "for images of one size in memory; with a crop of photos"),
+    ({"optimizer": {"kind": "sgd", "lr": 0.1, "momentum": 0, "nesterov": True}}, "give a momentum"),
+    ({"multiply": [{"parameters": "*", "lrr": 2}]}, "unknown field 'multiply.0.lrr'; did you mean 'lr'"),
+    ({"crop": {"kind": "scale_jitter", "pixel": 3}}, "did you mean 'pixels'"),
+    ({"loss": {"kind": "hinge", "pwer": 2}}, "did you mean 'power'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), CONTRADICTIONS)
+def test_fields_that_contradict_each_other_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        from_dict({**to_dict(PLAIN), **changes})
+
+
+def test_photos_with_all_that_belongs_to_them_are_accepted() -> None:
+    assert from_dict({**to_dict(PLAIN), **PHOTOS}).test_crop_pixels == 24
+
+
+def test_a_difference_names_the_fields_and_both_values() -> None:
+    assert difference(PLAIN, replace(PLAIN, batch_size=16, dropout=0.5)) == {
+        "batch_size": [8, 16],
+        "dropout": [None, 0.5],
+    }
+    assert difference(PLAIN, PLAIN) == {}
+
+
+def test_the_length_is_said_in_words() -> None:
+    assert replace(PLAIN, steps=64_000).length == "64,000 steps"
+    assert replace(PLAIN, steps=None, epochs=2.5).length == "2.5 epochs"
 
 
 @pytest.mark.parametrize(("changes", "message"), REFUSED_VALUES)

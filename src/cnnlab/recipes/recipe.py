@@ -2,6 +2,7 @@
 
 A recipe is only values: no torch, no functions of a network. `train` turns each value into the
 torch object it names, one function each. JSON and back is exact; unknown fields are refused by name.
+Every value that a recipe is written with can be imported from here.
 """
 
 from __future__ import annotations
@@ -10,187 +11,174 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from cnnlab.errors import UsageError, nearest
+from cnnlab.recipes.augmentation import (
+    AlternatingFlip,
+    Augment,
+    ColourChange,
+    Crop,
+    Cutmix,
+    Erasing,
+    Flip,
+    Mixup,
+    PadCrop,
+    PcaNoise,
+    Photometric,
+    PixelJitter,
+    RandAugment,
+    RandomArea,
+    Resolution,
+    Rotation,
+    ScaleJitter,
+    TrivialAugment,
+)
+from cnnlab.recipes.losses import (
+    CrossEntropy,
+    Hinge,
+    Loss,
+    MaximumAPosteriori,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    MultiMargin,
+)
+from cnnlab.recipes.optimizers import (
+    CAFFE_BIASES,
+    AdamW,
+    Average,
+    Clip,
+    ClipAdaptive,
+    ClipNorm,
+    Ema,
+    Multiply,
+    Muon,
+    Optimizer,
+    Polyak,
+    RmsProp,
+    Sgd,
+)
+from cnnlab.recipes.schedules import (
+    Constant,
+    ConstantWarmup,
+    Cosine,
+    Exponential,
+    Inverse,
+    LinearWarmup,
+    MultiStep,
+    OneCycle,
+    Pieces,
+    Plateau,
+    Polynomial,
+    Schedule,
+    Sigmoid,
+    Step,
+    Warmup,
+    WarmupUntilError,
+)
+from cnnlab.recipes.values import STRICT, BelowOne, Count, NotNegative, Positive
 
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+__all__ = [
+    "CAFFE_BIASES",
+    "AdamW",
+    "AlternatingFlip",
+    "Augment",
+    "Average",
+    "Clip",
+    "ClipAdaptive",
+    "ClipNorm",
+    "Constant",
+    "ConstantWarmup",
+    "CopyLayers",
+    "Cosine",
+    "Crop",
+    "CrossEntropy",
+    "Cutmix",
+    "Ema",
+    "Erasing",
+    "Exponential",
+    "Flip",
+    "Hinge",
+    "Inverse",
+    "LinearWarmup",
+    "Loss",
+    "MaximumAPosteriori",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Mixup",
+    "MultiMargin",
+    "MultiStep",
+    "Multiply",
+    "Muon",
+    "OneCycle",
+    "Optimizer",
+    "PadCrop",
+    "PcaNoise",
+    "Photometric",
+    "Pieces",
+    "PixelJitter",
+    "Plateau",
+    "Polyak",
+    "Polynomial",
+    "RandAugment",
+    "RandomArea",
+    "Recipe",
+    "Resolution",
+    "RmsProp",
+    "Rotation",
+    "ScaleJitter",
+    "Schedule",
+    "Sgd",
+    "Sigmoid",
+    "Step",
+    "TrivialAugment",
+    "Warmup",
+    "WarmupUntilError",
+    "difference",
+    "from_dict",
+    "read",
+    "to_dict",
+    "with_settings",
+]
 
-
-# -- optimizers ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, config=STRICT)
-class Sgd:
-    """Stochastic gradient descent with momentum; `weight_decay` times the weight joins the gradient."""
-
-    lr: Positive
-    momentum: BelowOne = 0.9
-    nesterov: bool = False
-    weight_decay: NotNegative = 0.0
-    kind: Literal["sgd"] = "sgd"
-
-
-@dataclass(frozen=True, config=STRICT)
-class AdamW:
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
-
-    lr: Positive
-    beta1: BelowOne = 0.9
-    beta2: BelowOne = 0.999
-    weight_decay: NotNegative = 0.0
-    kind: Literal["adamw"] = "adamw"
-
-
-@dataclass(frozen=True, config=STRICT)
-class Muon:
-    """Momentum made orthogonal (Jordan 2024) for convolutions, `linear` for matrices, `rest` for all else.
-
-    A filter bank (out, in, kh, kw) counts as the matrix (out, in*kh*kw) and is rescaled to a norm of
-    sqrt(out) before each update, so `lr` is the size of a step relative to the filters themselves.
-    Without `linear`, matrices are trained by `rest`.
-    """
-
-    lr: Positive
-    rest: Sgd
-    linear: Sgd | None = None
-    momentum: BelowOne = 0.6
-    newton_schulz_steps: Annotated[int, Field(ge=1, le=12)] = 3
-    kind: Literal["muon"] = "muon"
-
-
-Optimizer = Annotated[Sgd | AdamW | Muon, Field(discriminator="kind")]
-
-
-# -- learning-rate schedules: each a factor on the optimizer's lr ------------------------------------------
-
-
-@dataclass(frozen=True, config=STRICT)
-class Constant:
-    """The optimizer's learning rate throughout."""
-
-    kind: Literal["constant"] = "constant"
-
-
-@dataclass(frozen=True, config=STRICT)
-class Step:
-    """Times `factor` after every `every_steps` steps (Caffe's `step`)."""
-
-    every_steps: Count
-    factor: Positive = 0.1
-    kind: Literal["step"] = "step"
-
-
-@dataclass(frozen=True, config=STRICT)
-class MultiStep:
-    """Times `factor` at each of `at_steps` (Caffe's `multistep`)."""
-
-    at_steps: tuple[Count, ...]
-    factor: Positive = 0.1
-    kind: Literal["multistep"] = "multistep"
-
-
-@dataclass(frozen=True, config=STRICT)
-class Cosine:
-    """Half a cosine from 1 down to `final_factor` (Loshchilov & Hutter 2017, one cycle)."""
-
-    final_factor: Fraction = 0.0
-    kind: Literal["cosine"] = "cosine"
-
-
-@dataclass(frozen=True, config=STRICT)
-class OneCycle:
-    """Straight up from `start_factor` to 1 at `peak_at`, then straight down to `final_factor`.
-
-    `peak_at` is a share of the whole training. Smith & Topin 2018, with straight lines.
-    """
-
-    peak_at: Fraction
-    start_factor: Fraction = 0.0
-    final_factor: Fraction = 0.0
-    kind: Literal["onecycle"] = "onecycle"
-
-
-@dataclass(frozen=True, config=STRICT)
-class Plateau:
-    """Times `factor` each time the validation error has not improved for `patience_epochs` epochs."""
-
-    factor: BelowOne = 0.5
-    patience_epochs: Count = 5
-    kind: Literal["plateau"] = "plateau"
-
-
-Schedule = Annotated[Constant | Step | MultiStep | Cosine | OneCycle | Plateau, Field(discriminator="kind")]
-
-
-@dataclass(frozen=True, config=STRICT)
-class WarmupUntilError:
-    """`factor` times the learning rate until an epoch-wide running training error falls below `error`.
-
-    He et al. 2015, section 4.2: ResNet-110 starts at 0.01 until the training error is below 80%.
-    """
-
-    error: Fraction = 0.8
-    factor: Positive = 0.1
-
-
-# -- augmentation -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, config=STRICT)
-class PadCrop:
-    """Pad every side by `pixels`, then cut the original size at a random place."""
-
-    pixels: Count
-    mode: Literal["zero", "reflect"] = "zero"
-    kind: Literal["pad_crop"] = "pad_crop"
-
-
-@dataclass(frozen=True, config=STRICT)
-class Flip:
-    """Mirror an image left to right with this probability."""
-
-    probability: Fraction = 0.5
-    kind: Literal["flip"] = "flip"
-
-
-@dataclass(frozen=True, config=STRICT)
-class AlternatingFlip:
-    """Mirror half of the images in the first epoch, and in each later one exactly the others (Jordan 2024)."""
-
-    kind: Literal["alternating_flip"] = "alternating_flip"
-
-
-Augment = Annotated[PadCrop | Flip | AlternatingFlip, Field(discriminator="kind")]
-
-
-@dataclass(frozen=True, config=STRICT)
-class Resolution:
-    """Train on images resized to `pixels` until this share of the training is over."""
-
-    until: Fraction
-    pixels: Count
+Normalisation = Literal["channel", "pixel_mean", "gcn", "gcn_zca", "imagenet", "mean_255", "half", "unit"]
+Initialisation = Literal[
+    "own",
+    "gaussian",
+    "lecun",
+    "xavier",
+    "caffe_xavier",
+    "he_fan_in",
+    "he_fan_out",
+    "truncated_normal",
+    "orthogonal",
+    "zero_gamma",
+]
+Protocol = Literal[
+    "center",
+    "flip",
+    "shift6",
+    "10crop",
+    "12crop",
+    "144crop",
+    "150crop",
+    "320",
+    "dense",
+    "multiscale",
+    "multiscale_fixed",
+    "multiscale_resnet",
+]
 
 
 @dataclass(frozen=True, config=STRICT)
-class Ema:
-    """Keep an exponential moving average of the weights and test with it.
+class CopyLayers:
+    """Start these layers as those of a trained network of another kind: pairs (name here, name there)."""
 
-    The decay holds for steps counted from the start; early on it is lower, (1 + step) / (10 + step).
-    """
-
-    decay: BelowOne = 0.999
-
-
-# -- the recipe ---------------------------------------------------------------------------------------------
+    model: str
+    layers: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -200,6 +188,15 @@ class Recipe:
     Exactly one of `steps` (optimizer updates) and `epochs` says how long; a schedule's own numbers
     stretch with it when a run is made shorter or longer. `cpu_minutes` bounds the run where there is
     no GPU. `val_images` are held out of the training part; None takes the data set's own habit.
+
+    `crop` says how a square is cut out of a photo: such a recipe reads its photos from disk, and tests with the
+    shorter side at `test_resize_pixels` and squares of `test_crop_pixels`. A recipe without it has its images in
+    memory, those of a folder as squares of `folder_pixels`.
+
+    `accumulate` computes each batch in so many equal pieces, one after the other; the update is one.
+    `aux_weight` is what the loss of each auxiliary head counts. `dropout` of None is the network's own.
+    `start` names layers to copy where `--pretrained` gives a trained network of that kind. `gmac` is the cost
+    of one view of an image, in thousands of millions of multiply-accumulates, by `cnnlab models`.
     """
 
     name: str
@@ -213,40 +210,122 @@ class Recipe:
     steps: Count | None = None
     epochs: Positive | None = None
     cpu_minutes: Positive | None = None
-    warmup: WarmupUntilError | None = None
+    warmup: Warmup | None = None
+    crop: Crop | None = None
     augment: tuple[Augment, ...] = ()
     resolutions: tuple[Resolution, ...] = ()
-    normalisation: Literal["channel", "pixel_mean"] = "channel"
-    initialisation: Literal["own", "he_fan_in", "he_fan_out"] = "own"
+    pad_pixels: Annotated[int, Field(ge=0)] = 0
+    normalisation: Normalisation = "channel"
+    initialisation: Initialisation = "own"
+    initialisation_std: Positive | None = None
+    start: CopyLayers | None = None
+    dropout: BelowOne | None = None
+    loss: Loss = CrossEntropy()
     label_smoothing: BelowOne = 0.0
+    aux_weight: NotNegative = 0.0
     decay_norms_and_biases: bool = True
-    average: Ema | None = None
+    multiply: tuple[Multiply, ...] = ()
+    clip: Clip | None = None
+    accumulate: Count = 1
+    average: Average | None = None
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    protocol: Literal["center", "flip", "shift6"] = "center"
+    protocol: Protocol = "center"
+    test_resize_pixels: Count | None = None
+    test_crop_pixels: Count | None = None
     folder_pixels: Count = 64
+    gmac: Positive | None = None
     expected: str = ""
     differences: tuple[str, ...] = ()
 
+    @property
+    def length(self) -> str:
+        """How long it trains, in words."""
+        return f"{self.steps:,} steps" if self.steps else f"{self.epochs:g} epochs"
+
     def __post_init__(self) -> None:
         """Refuse what contradicts itself; the message says what to change."""
-        if (self.steps is None) == (self.epochs is None):
-            raise UsageError(
-                f"recipe {self.name!r} needs exactly one of steps and epochs; "
-                f"it has steps={self.steps} and epochs={self.epochs}"
-            )
-        ends = [resolution.until for resolution in self.resolutions]
-        if ends != sorted(set(ends)):
-            raise UsageError(f"recipe {self.name!r}: resolutions must end later and later; seen {ends}")
-        if isinstance(self.schedule, MultiStep) and list(self.schedule.at_steps) != sorted(set(self.schedule.at_steps)):
-            raise UsageError(f"recipe {self.name!r}: at_steps must rise; seen {self.schedule.at_steps}")
+        for wrong, message in _contradictions(self):
+            if wrong:
+                raise UsageError(f"recipe {self.name!r}: {message}")
+
+
+def _contradictions(recipe: Recipe) -> Iterable[tuple[bool, str]]:
+    """What no recipe may be, each with what to change."""
+    loss, ends = recipe.loss.kind, [resolution.until for resolution in recipe.resolutions]
+    mixes = [change.kind for change in recipe.augment if isinstance(change, Mixup | Cutmix)]
+    resize, crop = recipe.test_resize_pixels, recipe.test_crop_pixels
+    yield (
+        (recipe.steps is None) == (recipe.epochs is None),
+        f"it needs exactly one of steps and epochs; it has steps={recipe.steps} and epochs={recipe.epochs}",
+    )
+    yield ends != sorted(set(ends)), f"resolutions must end later and later; seen {ends}"
+    yield (
+        recipe.label_smoothing > 0 and loss != "cross_entropy",
+        f"label_smoothing={recipe.label_smoothing} goes with the loss cross_entropy, not with {loss!r}; set it to 0",
+    )
+    yield (
+        bool(mixes) and loss not in ("cross_entropy", "mse", "mae"),
+        f"{' and '.join(mixes)} give labels that are shares; the loss {loss!r} takes one class an image; "
+        "use cross_entropy, mse or mae",
+    )
+    colours = [change for change in recipe.augment if isinstance(change, ColourChange)]
+    late = [change.kind for change in colours[1:] if isinstance(change, RandAugment | TrivialAugment)]
+    yield bool(late), f"{' and '.join(late)} takes whole pixel values and must come before other changes of colour"
+    yield (
+        recipe.batch_size % recipe.accumulate != 0,
+        f"batch_size={recipe.batch_size} does not divide into accumulate={recipe.accumulate} equal pieces",
+    )
+    yield (
+        recipe.initialisation_std is not None and recipe.initialisation not in ("gaussian", "truncated_normal"),
+        f"initialisation_std={recipe.initialisation_std} goes with gaussian and truncated_normal, not with "
+        f"{recipe.initialisation!r}",
+    )
+    yield (
+        isinstance(recipe.schedule, Plateau) and recipe.val_images == 0,
+        "the schedule plateau watches the validation error, and val_images=0 leaves nothing to validate on",
+    )
+    yield (
+        isinstance(recipe.schedule, OneCycle) and isinstance(recipe.warmup, LinearWarmup | ConstantWarmup),
+        "the schedule onecycle rises by itself; leave warmup out",
+    )
+    yield (
+        (recipe.crop is None) != (resize is None) or (resize is None) != (crop is None),
+        "crop, test_resize_pixels and test_crop_pixels belong together, for photos read from disk; "
+        f"seen crop={recipe.crop}, test_resize_pixels={resize}, test_crop_pixels={crop}",
+    )
+    yield (
+        resize is not None and crop is not None and resize < crop,
+        f"test_crop_pixels={crop} cannot be cut out of test_resize_pixels={resize}",
+    )
+    measured = ("channel", "pixel_mean", "gcn", "gcn_zca")
+    yield (
+        recipe.crop is not None and recipe.normalisation in measured,
+        f"normalisation {recipe.normalisation!r} is for images of one size in memory; with a crop of photos use "
+        "'imagenet' or 'mean_255'",
+    )
+    yield (
+        recipe.pad_pixels > 0 and recipe.normalisation in ("pixel_mean", "gcn", "gcn_zca"),
+        f"pad_pixels={recipe.pad_pixels} cannot go with normalisation {recipe.normalisation!r}; use 'channel'",
+    )
 
 
 _ADAPTER = TypeAdapter(Recipe)
+_CHOICES = (Optimizer, Schedule, Warmup, Crop, Augment, Loss, Clip, Average)
+_VALUES = (
+    *(Recipe, CopyLayers, Resolution, Multiply),
+    *(kind for choice in _CHOICES for kind in get_args(get_args(choice)[0])),
+)
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain JSON values, every field written out."""
     return json.loads(_ADAPTER.dump_json(recipe))  # type: ignore[no-any-return]
+
+
+def difference(one: Recipe, other: Recipe) -> dict[str, list[Any]]:
+    """The fields in which two recipes differ: by name, [value in one, value in the other], as plain JSON values."""
+    before, after = to_dict(one), to_dict(other)
+    return {name: [before[name], after[name]] for name in before if before[name] != after[name]}
 
 
 def from_dict(values: object) -> Recipe:
@@ -276,8 +355,7 @@ def read(path: Path) -> Recipe:
 def _explain(problem: Any) -> str:
     place = ".".join(str(part) for part in problem["loc"]) or "recipe"
     if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        kinds = (Recipe, Sgd, AdamW, Muon, Step, MultiStep, Cosine, OneCycle, Plateau, WarmupUntilError, PadCrop, Flip)
-        known = [field.name for kind in (*kinds, Resolution, Ema) for field in dataclasses.fields(kind)]
+        known = [field.name for kind in _VALUES for field in dataclasses.fields(kind)]
         close = nearest(str(problem["loc"][-1]), known, 1)
         return f"unknown field {place!r}" + (f"; did you mean {close[0]!r}?" if close else "")
     if problem["type"] == "missing":
