@@ -48,7 +48,7 @@ def test_from_the_made_set_to_a_tested_run(cli: Cli, tmp_path: Path) -> None:
     assert 0 <= values["test"]["interval95"][0] <= values["test"]["top1"] <= 1
     assert 0 <= values["val"]["top1"] <= 1
     names = {path.name for path in (tmp_path / "first").iterdir()}
-    assert names >= {"recipe.json", "metrics.jsonl", "metrics.csv", "curves.png", "environment.json", "config.json"}
+    assert names >= {"recipe.json", "metrics.jsonl", "metrics.csv", "curves.png", "config.json", "report.html"}
     assert any(name.startswith("events.out.tfevents") for name in names)
     assert json.loads((tmp_path / "first" / "result.json").read_text(encoding="utf-8"))["test"] == values["test"]
 
@@ -105,3 +105,44 @@ def test_a_process_prints_json_alone_and_talks_beside_it(process: Cli, shapes: P
     assert found.code == 0
     assert found.json.keys() >= KEYS
     assert "images to train on" in found.err
+
+
+def test_fine_tuning_takes_the_network_and_its_images_from_the_run(
+    cli: Cli, shapes: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    found = cli(
+        "train", shapes, "--pretrained", tiny_run, "--freeze", "--epochs", "1", "--batch-size", "8", "--run", "tuned"
+    )
+    assert found.code == 0, found.err
+    assert f"starts from the weights of {tiny_run}; images are normalised as there" in found.out
+    recipe = json.loads((tmp_path / "tuned" / "recipe.json").read_text(encoding="utf-8"))
+    assert (recipe["name"], recipe["model"], recipe["folder_pixels"]) == ("modern/finetune", "resnet20", PIXELS)
+    settings = json.loads((tmp_path / "tuned" / "settings.json").read_text(encoding="utf-8"))
+    assert settings["freeze"] == "all but the classifier"
+
+
+def test_mistakes_with_weights_to_start_from_are_usage_errors(cli: Cli, shapes: Path, tiny_run: Path) -> None:
+    for more, message in (
+        (("--pretrained", "resnet_18"), "neither a run folder"),
+        (("--pretrained",), "--model resnet18"),
+        (("--pretrained", tiny_run, "--model", "resnet32"), "holds a resnet20, and this run trains a resnet32"),
+        (("--model", "resnet20", "--freeze", "nothing.*"), "matches no parameter"),
+        (("--max-bad", "2"), "not a share between 0 and 1"),
+    ):
+        found = cli("train", shapes, *more, "--batch-size", "8", "--run", "new")
+        assert (found.code, message in found.err) == (2, True), (more, found.err)
+
+
+def test_imagenet_is_asked_for_by_name(cli: Cli) -> None:
+    found = cli("train", "--recipe", "vgg2014/imagenet-a")
+    assert found.code == 2
+    assert "cnnlab train FOLDER --recipe vgg2014/imagenet-a" in found.err
+
+
+def test_photos_are_cut_anew_by_a_recipe_that_says_so(cli: Cli, shapes: Path) -> None:
+    small = ("crop.pixels=16", "test_resize_pixels=18", "test_crop_pixels=16", "model=resnet20", "batch_size=8")
+    settings = [each for value in small for each in ("--set", value)]
+    more = ("--class-weights", "auto", "--balanced", "--max-bad", "0", "--epochs", "1", "--run", "r", "--json")
+    found = cli("train", shapes, "--recipe", "modern/imagenet", *settings, *more)
+    assert found.code == 0, found.err
+    assert found.json["test"]["images"] >= 3

@@ -1,7 +1,8 @@
 import torch
 from torch import nn
 
-from cnnlab.train.average import averaged_copy, update_average
+from cnnlab.recipes.recipe import Ema, Polyak
+from cnnlab.train.average import averaged_copy, new_share, update_average
 
 
 def test_the_average_moves_by_hand_computed_shares() -> None:
@@ -10,9 +11,9 @@ def test_the_average_moves_by_hand_computed_shares() -> None:
     with torch.no_grad():
         average.weight.fill_(1.0)
         network.weight.fill_(3.0)
-    update_average(average, network, decay=0.9, step=10_000)
+    update_average(average, network, new_share(Ema(decay=0.9), step=10_000, averaged=0))
     torch.testing.assert_close(average.weight, torch.tensor([[1.2]]))
-    update_average(average, network, decay=0.9, step=1)  # early: the decay is 2 / 11
+    update_average(average, network, new_share(Ema(decay=0.9), step=1, averaged=1))  # early: the decay is 2 / 11
     torch.testing.assert_close(average.weight, torch.tensor([[1.2 + (3 - 1.2) * 9 / 11]]))
 
 
@@ -20,7 +21,7 @@ def test_running_statistics_are_averaged_and_counters_copied() -> None:
     network = nn.BatchNorm1d(2)
     average = averaged_copy(network)
     network(torch.randn(8, 2) + 5)
-    update_average(average, network, decay=0.5, step=10_000)
+    update_average(average, network, share=0.5)
     torch.testing.assert_close(average.running_mean, network.running_mean / 2)
     assert int(average.num_batches_tracked) == 1
 
@@ -32,3 +33,13 @@ def test_the_average_is_apart_from_the_network_and_never_trained() -> None:
         network.weight.add_(1.0)
     assert not torch.equal(average.weight, network.weight)
     assert not any(p.requires_grad for p in average.parameters())
+
+
+def test_polyaks_average_is_the_plain_mean() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    average = averaged_copy(network)
+    for averaged, value in enumerate((1.0, 2.0, 6.0)):
+        with torch.no_grad():
+            network.weight.fill_(value)
+        update_average(average, network, new_share(Polyak(), step=99, averaged=averaged))
+    torch.testing.assert_close(average.weight, torch.tensor([[3.0]]))

@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from cnnlab.errors import InterruptedRunError, NonFiniteLossError
-from cnnlab.recipes.recipe import Muon, OneCycle, Plateau, Recipe, Resolution, Sgd, WarmupUntilError
+from cnnlab.errors import DataError, InterruptedRunError, NonFiniteLossError, UsageError
+from cnnlab.recipes.recipe import (
+    LinearWarmup,
+    Muon,
+    OneCycle,
+    Plateau,
+    Polyak,
+    Recipe,
+    Resolution,
+    Sgd,
+    WarmupUntilError,
+)
 from cnnlab.train.loop import Training, build_network, fit, step_seed
 from cnnlab.train.record import TIMING, read_records
 from cnnlab.train.watch import Moment, Watch
@@ -209,3 +219,44 @@ def test_a_gpu_trains_to_about_the_same_loss(
     fit(training_in(tmp_path / "cpu", recipe, watch=cpu))
     fit(training_in(tmp_path / "gpu", replace(recipe, precision=precision), watch=gpu, device="cuda"))
     assert gpu.moments[-1].loss == pytest.approx(cpu.moments[-1].loss, rel=1e-3 if precision == "fp32" else 0.05)
+
+
+def test_labels_outside_the_classes_are_refused_by_name(training_in: TrainingIn, tmp_path: Path) -> None:
+    parts = small_parts()
+    labels = parts.train.labels.clone()
+    labels[[3, 5]] = torch.tensor([len(parts.class_names), -1])
+    wrong = replace(parts, train=replace(parts.train, labels=labels))
+    with pytest.raises(DataError, match=r"train image 3 has the label 10, and there are 10 classes, 0 to 9; 2 such"):
+        training_in(tmp_path / "run", parts=wrong)
+
+
+def test_auxiliary_heads_that_the_network_has_not_are_refused(training_in: TrainingIn, tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"weighs auxiliary heads by 0.3, and resnet20 has none; add --set aux_weight=0"
+    ):
+        training_in(tmp_path / "run", replace(RECIPE, aux_weight=0.3))
+
+
+def test_dropout_is_the_recipes_where_it_says_so() -> None:
+    recipe = replace(RECIPE, model="wrn16_8", dropout=0.25)
+    with torch.device("meta"):
+        modules = list(build_network(recipe, small_parts(), seed=0).modules())
+    assert {each.p for each in modules if isinstance(each, torch.nn.Dropout)} == {0.25}
+
+
+def test_polyaks_average_is_of_the_last_part_alone(training_in: TrainingIn, tmp_path: Path) -> None:
+    training = training_in(tmp_path / "run", replace(RECIPE, average=Polyak(from_share=0.5)))
+    seen = []
+    for _ in range(8):
+        assert (training.tested_network is training.network) == (training.clock.step <= 4)
+        training.step()
+        seen.append(training.network.get_parameter("conv1.weight").detach().clone())
+    assert training.progress.averaged == 4
+    average = training.tested_network.get_parameter("conv1.weight")
+    torch.testing.assert_close(average, torch.stack(seen[4:]).mean(dim=0))
+
+
+def test_a_linear_warm_up_multiplies_the_schedule(training_in: TrainingIn, tmp_path: Path) -> None:
+    watch = Recording()
+    fit(training_in(tmp_path / "run", replace(RECIPE, warmup=LinearWarmup(steps=2)), watch=watch))
+    assert [each.lr for each in watch.moments] == pytest.approx([0.0, 0.025, 0.05, 0.05, 0.005, 0.005, 0.0005, 0.0005])

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlab.recipes.recipe import AdamW, Muon, Sgd
+from cnnlab.errors import UsageError
+from cnnlab.recipes.recipe import CAFFE_BIASES, AdamW, Multiply, Muon, RmsProp, Sgd
 from cnnlab.train.optim import ConvMuon, build_optimizers, orthogonalise, set_lr
 
 
@@ -35,8 +36,8 @@ def test_sgd_with_momentum_and_decay_follows_the_formula_by_hand() -> None:
     torch.testing.assert_close(weight.detach(), expected)
 
 
-@pytest.mark.parametrize("recipe", [Sgd(lr=0.1), AdamW(lr=0.01), Muon(lr=0.1, rest=Sgd(lr=0.1))])
-def test_every_parameter_is_updated_exactly_once(recipe: Sgd | AdamW | Muon) -> None:
+@pytest.mark.parametrize("recipe", [Sgd(lr=0.1), AdamW(lr=0.01), RmsProp(lr=0.01), Muon(lr=0.1, rest=Sgd(lr=0.1))])
+def test_every_parameter_is_updated_exactly_once(recipe: Sgd | AdamW | RmsProp | Muon) -> None:
     network = small_network()
     optimizers = build_optimizers(recipe, network, decay_norms_and_biases=True)
     owned = [p for each in optimizers for group in each.param_groups for p in group["params"]]
@@ -91,3 +92,42 @@ def test_muons_first_step_by_hand() -> None:
     direction = orthogonalise(1.5 * gradient.flatten(1)[None], steps=3)[0].view_as(bank)
     expected = before * 2.0 / before.norm() - 0.1 * direction
     torch.testing.assert_close(bank.detach(), expected)
+
+
+def test_caffes_biases_have_twice_the_rate_and_no_decay() -> None:
+    network = small_network()
+    (optimizer,) = build_optimizers(
+        Sgd(lr=0.1, weight_decay=0.5), network, decay_norms_and_biases=True, multiply=(CAFFE_BIASES,)
+    )
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    found = {
+        names[id(p)]: (group["lr"], group["weight_decay"]) for group in optimizer.param_groups for p in group["params"]
+    }
+    assert found["0.weight"] == found["1.weight"] == (0.1, 0.5)
+    assert found["0.bias"] == found["1.bias"] == found["5.bias"] == (0.2, 0.0)
+    set_lr([optimizer], 0.5)
+    assert {group["lr"] for group in optimizer.param_groups} == {0.05, 0.1}
+
+
+def test_patterns_that_both_match_are_multiplied() -> None:
+    multiply = (Multiply(parameters="5.*", lr=10.0, decay=3.0), Multiply(parameters="*.bias", lr=2.0, decay=0.0))
+    (optimizer,) = build_optimizers(
+        Sgd(lr=0.1, weight_decay=0.5), small_network(), decay_norms_and_biases=True, multiply=multiply
+    )
+    found = {(round(group["lr"], 9), group["weight_decay"]) for group in optimizer.param_groups}
+    assert found == {(0.1, 0.5), (0.2, 0.0), (1.0, 1.5), (2.0, 0.0)}
+
+
+def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match=r"called '5.weigth'; there are 5.weight"):
+        build_optimizers(
+            Sgd(lr=0.1), small_network(), decay_norms_and_biases=True, multiply=(Multiply(parameters="5.weigth"),)
+        )
+
+
+def test_layers_of_another_rate_are_trained_at_it_by_muon_too() -> None:
+    multiply = (Multiply(parameters="3.*", lr=0.5),)
+    recipe = Muon(lr=0.1, rest=Sgd(lr=0.2))
+    optimizers = build_optimizers(recipe, small_network(), decay_norms_and_biases=True, multiply=multiply)
+    rates = [sorted({group["lr"] for group in each.param_groups}) for each in optimizers]
+    assert rates == [[0.05, 0.1], [0.2], [0.1, 0.2]]

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,9 @@ import pytest
 
 import cnnlab
 from cnnlab.errors import DataError, UnknownNameError, UsageError
-from cnnlab.recipes.recipe import Recipe
+from cnnlab.recipes import get_recipe
+from cnnlab.recipes.recipe import Plateau, RandomArea, Recipe
+from cnnlab.train.record import read_records
 from cnnlab.train.run import Settings, default_folder, resume_run, train_run, train_seeds
 from tests.train.training import RECIPE
 
@@ -90,6 +93,59 @@ def test_a_trained_run_is_loaded_and_tested_to_the_same_figure(tmp_path: Path) -
 def test_the_room_itself_trains(tmp_path: Path) -> None:
     run = cnnlab.train(SHORT, data="synthetic", run=tmp_path / "run", device="cpu")
     assert run.result["model"] == "resnet20"
+
+
+def test_another_length_stretches_the_recipe_and_leaves_its_numbers(tmp_path: Path) -> None:
+    run = train_run(SHORT, replace(SETTINGS, epochs=3 / 250), tmp_path / "run")  # 2,000 images, batches of 8
+    assert run.result["steps"] == 3
+    assert json.loads((run.folder / "recipe.json").read_text())["steps"] == 2
+    assert json.loads((run.folder / "settings.json").read_text())["epochs"] == 3 / 250
+
+
+def test_class_weights_and_balanced_drawing_reach_the_training(shapes: Path, tmp_path: Path) -> None:
+    few = replace(SHORT, folder_pixels=16, model="resnet20", average=None)
+    losses = {}
+    for name, more in (("plain", {}), ("weighted", {"class_weights": True}), ("balanced", {"balanced": True})):
+        run = train_run(
+            few, replace(SETTINGS, data=str(uneven(shapes, tmp_path / name)), **more), tmp_path / f"{name}-run"
+        )
+        losses[name] = [each["loss"] for each in read_records(run.folder) if each["split"] == "train"]
+    assert losses["plain"] != losses["weighted"]
+    assert losses["plain"] != losses["balanced"]
+
+
+def uneven(shapes: Path, folder: Path) -> Path:
+    """The photos, of one class only three."""
+    copied = Path(shutil.copytree(shapes, folder))
+    for photo in sorted((copied / "disc").iterdir())[3:]:
+        photo.unlink()
+    return copied
+
+
+def test_a_plateau_without_validation_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--final leaves nothing to validate on"):
+        train_run(replace(SHORT, schedule=Plateau()), replace(SETTINGS, final=True), tmp_path / "run")
+
+
+def test_a_protocol_that_the_network_cannot_take_is_refused_before_training(shapes: Path, tmp_path: Path) -> None:
+    recipe = replace(SHORT, model="lenet5", folder_pixels=32, protocol="320")
+    with pytest.raises(UsageError, match="protocol 320 is impossible for LeNet5"):
+        train_run(recipe, replace(SETTINGS, data=str(shapes)), tmp_path / "run")
+
+
+def test_photos_on_disk_are_trained_on_and_tested(shapes: Path, tmp_path: Path) -> None:
+    recipe = replace(
+        get_recipe("modern/imagenet"),
+        model="resnet20",
+        batch_size=8,
+        crop=RandomArea(pixels=16),
+        test_resize_pixels=18,
+        test_crop_pixels=16,
+        protocol="10crop",
+    )
+    run = train_run(recipe, replace(SETTINGS, data=str(shapes), epochs=1), tmp_path / "run")
+    assert (run.result["test"]["protocol"], run.result["test"]["views"]) == ("10crop", 10)
+    assert cnnlab.load(run.folder, device="cpu").config.preprocess.crop_pixels == 16
 
 
 def test_default_folders_say_recipe_and_seed() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli.parser import add_device, add_json, positive_float, positive_int
 from cnnlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from cnnlab.recipes.recipe import Recipe
 
 # What a run is told when it begins, and keeps.
 FIXED_BY_THE_RUN = {
@@ -22,6 +25,11 @@ FIXED_BY_THE_RUN = {
     "--final": "final",
     "--manifest": "manifest",
     "--data-folder": "data_folder",
+    "--pretrained": "pretrained",
+    "--freeze": "freeze",
+    "--class-weights": "class_weights",
+    "--balanced": "balanced",
+    "--max-bad": "max_bad",
 }
 
 
@@ -32,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--recipe",
         metavar="NAME",
-        help="how to train, see: cnnlab recipes (default: fast/cifar10; with --model: modern/cifar10)",
+        help="how to train, see: cnnlab recipes (default: fast/cifar10; with --model: modern/cifar10; "
+        "with --pretrained: modern/finetune or modern/finetune-photos)",
     )
     add("--model", metavar="NAME", help="another network for the recipe, see: cnnlab models")
     add("--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/…)")
@@ -44,6 +53,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=positive_int, metavar="N", help="images a step")
     add("--lr", type=positive_float, metavar="F", help="the optimizer's learning rate")
     add("--set", action="append", default=[], metavar="A.B=V", dest="settings", help="set any field of the recipe")
+    add(
+        "--pretrained",
+        nargs="?",
+        const="official",
+        metavar="RUN|FILE|NAME",
+        help="start from the weights of a run, a file, or a published network (no value: those of --model); "
+        "the last layer starts anew where the classes differ",
+    )
+    add(
+        "--freeze",
+        nargs="?",
+        const="all but the classifier",
+        metavar="PATTERN",
+        help="leave these weights and their statistics as they are, such as 'layer1.*' "
+        "(no value: all but the classifier)",
+    )
+    add(
+        "--class-weights",
+        choices=("auto",),
+        help="auto: images of rare classes count more in the loss, so that all classes count alike",
+    )
+    add("--balanced", action="store_true", help="draw images so that every class comes as often as any other")
+    add("--max-bad", type=share, metavar="F", help="share of unreadable images to let pass (default 0.01)")
     add("--final", action="store_true", help="train on all but the test part, once all choices are made")
     add("--data-folder", metavar="DIR", help="your own copy of a published data set")
     add("--manifest", metavar="CSV", help="which images of the folder to use, by: cnnlab data split")
@@ -64,24 +96,38 @@ def run(args: argparse.Namespace) -> int:
     if args.resume is not None:
         result = resume_run(_folder_to_resume(args), args.resume, watch=watch).result
     else:
+        recipe = _recipe(args)
         settings = Settings(
-            data=args.data or "cifar10",
+            data=args.data or _own_data(recipe),
             data_folder=args.data_folder,
             manifest=args.manifest,
             seed=args.seed,
             device=args.device,
             minutes=args.minutes,
+            epochs=args.epochs,
             final=args.final,
+            pretrained=args.pretrained,
+            freeze=args.freeze,
+            class_weights=args.class_weights == "auto",
+            balanced=args.balanced,
+            max_bad=0.01 if args.max_bad is None else args.max_bad,
             compiled=args.compile,
             save_seconds=args.save_seconds,
         )
-        recipe = _recipe(args, settings.data)
         if args.runs > 1:
             result = train_seeds(recipe, settings, args.runs, args.run, watch=watch)
         else:
             result = train_run(recipe, settings, args.run, watch=watch).result
     print_json(result) if args.json else _tell(out, result)
     return 0
+
+
+def share(text: str) -> float:
+    """An argument that must be a share, 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a share between 0 and 1")
+    return value
 
 
 def set_threads(threads: int | None) -> None:
@@ -95,23 +141,46 @@ def set_threads(threads: int | None) -> None:
 def _folder_to_resume(args: argparse.Namespace) -> Path:
     if args.run is None:
         raise UsageError("--resume needs the run to go on with: --run FOLDER")
-    given = [flag for flag, name in FIXED_BY_THE_RUN.items() if getattr(args, name)]
+    given = [flag for flag, name in FIXED_BY_THE_RUN.items() if getattr(args, name) not in (None, False, [])]
     if given:
         raise UsageError(f"--resume goes on with what the run began with; {', '.join(given)} cannot change it now")
     folder: Path = args.run
     return folder
 
 
-def _recipe(args: argparse.Namespace, data: str) -> Any:
+def _recipe(args: argparse.Namespace) -> Recipe:
     from cnnlab.recipes.catalog import default_recipe, get_recipe
     from cnnlab.recipes.recipe import with_settings
 
-    chosen = [f"model={args.model}"] if args.model else []
-    chosen += [f"epochs={args.epochs}"] if args.epochs else []
+    model, pixels = _pretrained_network(args)
+    chosen = [f"model={model}"] if model else []
     chosen += [f"batch_size={args.batch_size}"] if args.batch_size else []
     chosen += [f"optimizer.lr={args.lr}"] if args.lr else []
-    recipe = get_recipe(args.recipe) if args.recipe else default_recipe(data, args.model)
+    recipe = get_recipe(args.recipe) if args.recipe else default_recipe(args.data or "cifar10", model, pixels)
+    if pixels and recipe.crop is None:
+        chosen.append(f"folder_pixels={pixels}")
     return with_settings(recipe, [*chosen, *args.settings])
+
+
+def _pretrained_network(args: argparse.Namespace) -> tuple[str | None, int | None]:
+    """The network to train, and the side of the images its first weights were trained on; None where nothing says."""
+    if args.pretrained is None:
+        return args.model, None
+    from cnnlab.recipes.catalog import get_recipe
+    from cnnlab.train.pretrained import find_source
+
+    model = args.model or (get_recipe(args.recipe).model if args.recipe else None)
+    source = find_source(args.pretrained, model)
+    return model or source.model, source.preprocess.crop_pixels if source.preprocess else None
+
+
+def _own_data(recipe: Recipe) -> str:
+    if recipe.data == "imagenet":
+        raise UsageError(
+            f"recipe {recipe.name} trains on ImageNet, which cannot be downloaded here; give your copy or any folder "
+            f"of photos: cnnlab train FOLDER --recipe {recipe.name}"
+        )
+    return recipe.data
 
 
 def _tell(out: Any, result: dict[str, Any]) -> None:
@@ -129,7 +198,7 @@ def _tell(out: Any, result: dict[str, Any]) -> None:
         f"{result['images_per_second']:.0f} images/s"
     )
     folder = result["runs"][0]["run"] if "runs" in result else result["run"]
-    out.print(f"run folder {result['run']} (curves.png, metrics.csv, TensorBoard)", markup=False)
+    out.print(f"run folder {result['run']} (report.html, curves.png, metrics.csv, TensorBoard)", markup=False)
     out.print(
         f"next:\n  cnnlab predict {folder} photo.jpg\n  cnnlab eval {folder} --protocol center\n"
         f"  tensorboard --logdir {result['run']}",

@@ -26,13 +26,25 @@ class _Train(ModuleType):
         run: str | Path | None = None,
         seed: int = 0,
         minutes: float | None = None,
+        epochs: float | None = None,
+        pretrained: str | Path | None = None,
+        freeze: str | None = None,
         device: str = "auto",
         final: bool = False,
     ) -> Run:
         """Train a recipe, or one by name, on `data` and test it once; returns the finished run."""
         from cnnlab.train.run import Settings, train_run
 
-        settings = Settings(data=str(data), seed=seed, minutes=minutes, device=device, final=final)
+        settings = Settings(
+            data=str(data),
+            seed=seed,
+            minutes=minutes,
+            epochs=epochs,
+            pretrained=str(pretrained) if pretrained is not None else None,
+            freeze=freeze,
+            device=device,
+            final=final,
+        )
         return train_run(recipe, settings, Path(run) if run is not None else None)
 
 

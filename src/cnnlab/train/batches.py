@@ -1,39 +1,214 @@
-"""A recipe's augmentation as one function of a batch."""
+"""The training part in batches, cut out and augmented as the recipe says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
+import torch
 from torch import Tensor
 
-from cnnlab.data import augment
-from cnnlab.recipes.recipe import AlternatingFlip, Augment, Flip, PadCrop
+from cnnlab.data import augment, colour, crops, geometry, mixing, policies
+from cnnlab.data.loader import Augment as Change
+from cnnlab.data.loader import Batch, Batches, Mix, Weights
+from cnnlab.data.parts import Part, Parts
+from cnnlab.data.photo_loader import PhotoBatches
+from cnnlab.data.preprocess import normalise
+from cnnlab.data.sampler import Indices
+from cnnlab.data.stats import colour_pca
+from cnnlab.errors import UsageError
+from cnnlab.recipes.augmentation import ColourChange, PlaceChange
+from cnnlab.recipes.recipe import (
+    AlternatingFlip,
+    Augment,
+    Crop,
+    Cutmix,
+    Erasing,
+    Flip,
+    Mixup,
+    PadCrop,
+    PcaNoise,
+    Photometric,
+    PixelJitter,
+    RandAugment,
+    RandomArea,
+    Recipe,
+    Rotation,
+    TrivialAugment,
+)
+from cnnlab.types import Preprocess
 
-AugmentBatch = Callable[[Tensor, np.ndarray, int], Tensor]
+Axes = tuple[Tensor, Tensor]
 
 
-def augment_with(steps: Sequence[Augment], seed: int) -> AugmentBatch | None:
-    """The recipe's augmentations, in order, as one function (images, indices, epoch) -> images.
+class TrainingBatches:
+    """The batches of a training part, any of them at any time: (epoch, position) decide what is in it.
 
-    What happens to an image depends on `seed`, the epoch and the image's own number alone.
+    `steps_per_epoch` counts them; `pixels` is the side of their images; the last few images of an epoch that make
+    no full batch are left out. `weights` (N,) draw images in proportion to them; `max_bad` is the share of photos
+    that may be unreadable.
     """
-    if not steps:
-        return None
 
-    def apply(images: Tensor, indices: np.ndarray, epoch: int) -> Tensor:
-        for step in steps:
-            images = _apply_one(step, images, indices, seed, epoch)
+    def __init__(
+        self,
+        recipe: Recipe,
+        parts: Parts,
+        preprocess: Preprocess,
+        *,
+        seed: int,
+        device: torch.device,
+        weights: Weights | None = None,
+        max_bad: float = 0.01,
+    ) -> None:
+        check_crop(recipe, parts)
+        self._train, self._preprocess, self._device = parts.train, preprocess, device
+        self._batches: Batches | PhotoBatches
+        changes: dict[str, Any] = {
+            "augment_pixels": change_pixels(recipe.augment, seed, colour_axes(recipe, parts)),
+            "augment": augment_with(recipe.augment, seed),
+            "mix": mix_with(recipe.augment, seed, len(parts.class_names)),
+        }
+        how: dict[str, Any] = {"batch_size": recipe.batch_size, "seed": seed, "device": device, "weights": weights}
+        if isinstance(parts.train, Part):
+            self.pixels = parts.train.images.shape[-1]
+            self._batches = Batches(parts.train, preprocess=preprocess, **how, **changes)
+        else:
+            crop = _crop(recipe.crop)
+            self.pixels = crop.pixels
+            self._batches = PhotoBatches(
+                parts.train, preprocess=preprocess, crop=crop, max_bad=max_bad, **how, **changes
+            )
+        self.steps_per_epoch = self._batches.steps_per_epoch
+
+    def batch(self, epoch: int, position: int) -> Batch:
+        """The batch at `position` (0 to steps_per_epoch - 1) of `epoch`."""
+        return self._batches.batch(epoch, position)
+
+    def sample(self, count: int) -> Tensor:
+        """Up to `count` training images as a network sees them, (N, C, H, W): the first, or a batch of photos."""
+        if isinstance(self._train, Part):
+            return normalise(self._train.images[:count].to(self._device), self._preprocess)
+        return self._batches.batch(0, 0).images
+
+
+def check_crop(recipe: Recipe, parts: Parts) -> None:
+    """Refuse a recipe that cuts squares out of photos for images of one size in memory, and the other way round.
+
+    Raises:
+        UsageError: says which of the two it is.
+    """
+    in_memory = isinstance(parts.train, Part)
+    if in_memory and recipe.crop is not None:
+        raise UsageError(
+            f"recipe {recipe.name} cuts squares of {recipe.crop.pixels} pixels out of photos, and {parts.name} has "
+            "images of one size; take a recipe for small images, such as modern/cifar10, or add --set crop=null "
+            "--set test_resize_pixels=null --set test_crop_pixels=null"
+        )
+    if not in_memory and recipe.crop is None:
+        raise UsageError(f"recipe {recipe.name} has no crop for photos on disk; take modern/imagenet, say")
+
+
+def image_channels(parts: Parts) -> int:
+    """Channels of the images: 3, but for images in memory that have others."""
+    return parts.train.images.shape[1] if isinstance(parts.train, Part) else 3
+
+
+def _crop(crop: Crop | None) -> crops.Crop:
+    """The recipe's crop as the data room's."""
+    assert crop is not None
+    if isinstance(crop, RandomArea):
+        return crops.RandomArea(crop.pixels, crop.area, crop.aspect, crop.interpolations)
+    return crops.ScaleJitter(crop.pixels, crop.shorter_side, crop.centre_square)
+
+
+# -- augmentation: each a function of (seed, epoch, the image's own number), in the recipe's order -----------
+
+
+def change_pixels(steps: Sequence[Augment], seed: int, axes: Axes | None = None) -> Change | None:
+    """The changes of colour, for images uint8 (N, C, H, W) before they are normalised; None where there are none.
+
+    `axes` are the eigenvalues (3,) and eigenvectors (3, 3) that `PcaNoise` needs.
+    """
+    chosen = [step for step in steps if isinstance(step, ColourChange)]
+
+    def apply(images: Tensor, indices: Indices, epoch: int) -> Tensor:
+        for step in chosen:
+            images = _change_pixels(step, images, indices, seed, epoch, axes)
         return images
 
-    return apply
+    return apply if chosen else None
 
 
-def _apply_one(step: Augment, images: Tensor, indices: np.ndarray, seed: int, epoch: int) -> Tensor:
-    if isinstance(step, PadCrop):
-        rows, columns = augment.crop_offsets(seed, epoch, indices, step.pixels)
-        return augment.pad_crop(images, rows, columns, step.pixels, step.mode)
-    if isinstance(step, Flip):
-        return augment.flip(images, augment.flip_mask(seed, epoch, indices, step.probability))
-    assert isinstance(step, AlternatingFlip)
-    return augment.flip(images, augment.alternating_flip_mask(seed, epoch, indices))
+def augment_with(steps: Sequence[Augment], seed: int) -> Change | None:
+    """The changes of place, for normalised images (N, C, H, W); None where there are none."""
+    chosen = [step for step in steps if isinstance(step, PlaceChange)]
+
+    def apply(images: Tensor, indices: Indices, epoch: int) -> Tensor:
+        for step in chosen:
+            images = _augment(step, images, indices, seed, epoch)
+        return images
+
+    return apply if chosen else None
+
+
+def mix_with(steps: Sequence[Augment], seed: int, num_classes: int) -> Mix | None:
+    """The mixing of images and labels, which become float32 (N, K); None where there is none."""
+    chosen = [step for step in steps if isinstance(step, Mixup | Cutmix)]
+
+    def apply(images: Tensor, labels: Tensor, indices: Indices, epoch: int) -> tuple[Tensor, Tensor]:
+        for step in chosen:
+            mix = mixing.mixup if isinstance(step, Mixup) else mixing.cutmix
+            images, labels = mix(images, labels, seed, epoch, indices, step.alpha, num_classes)
+        return images, labels
+
+    return apply if chosen else None
+
+
+def colour_axes(recipe: Recipe, parts: Parts) -> Axes | None:
+    """The axes that the recipe's `PcaNoise` moves colours along, measured on the training part or published.
+
+    Raises:
+        UsageError: the recipe changes colours, and the images are not RGB.
+    """
+    colours = [step.kind for step in recipe.augment if isinstance(step, PcaNoise | Photometric)]
+    if colours and image_channels(parts) != 3:
+        raise UsageError(f"recipe {recipe.name} changes colours ({', '.join(colours)}), and {parts.name} is not RGB")
+    sources = {step.source for step in recipe.augment if isinstance(step, PcaNoise)}
+    if not sources:
+        return None
+    if sources == {"published"}:
+        return torch.tensor(colour.PUBLISHED_EIGENVALUES), torch.tensor(colour.PUBLISHED_EIGENVECTORS)
+    return colour_pca(parts.train)
+
+
+def _change_pixels(
+    step: ColourChange, images: Tensor, indices: Indices, seed: int, epoch: int, axes: Axes | None
+) -> Tensor:
+    match step:
+        case RandAugment():
+            return policies.rand_augment(images, seed, epoch, indices, step.num_ops, step.magnitude)
+        case TrivialAugment():
+            return policies.trivial_augment(images, seed, epoch, indices)
+        case Photometric():
+            amounts = (step.brightness, step.contrast, step.saturation)
+            return colour.photometric(images, seed, epoch, indices, *amounts)
+        case PixelJitter():
+            return colour.pixel_jitter(images, seed, epoch, indices, step.amount)
+        case PcaNoise():
+            assert axes is not None
+            return colour.pca_noise(images, colour.pca_normals(seed, epoch, indices), *axes, step.std)
+
+
+def _augment(step: PlaceChange, images: Tensor, indices: Indices, seed: int, epoch: int) -> Tensor:
+    match step:
+        case PadCrop():
+            rows, columns = augment.crop_offsets(seed, epoch, indices, step.pixels)
+            return augment.pad_crop(images, rows, columns, step.pixels, step.mode)
+        case Flip():
+            return augment.flip(images, augment.flip_mask(seed, epoch, indices, step.probability))
+        case AlternatingFlip():
+            return augment.flip(images, augment.alternating_flip_mask(seed, epoch, indices))
+        case Rotation():
+            return geometry.rotate(images, geometry.angles(seed, epoch, indices, step.degrees))
+        case Erasing():
+            return geometry.erase(images, seed, epoch, indices, step.probability, step.area, step.aspect)

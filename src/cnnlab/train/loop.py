@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cnnlab.data import augment
-from cnnlab.data.loader import Batch, Batches, eval_batches
+from cnnlab.data.loader import Batch, Weights, eval_batches
 from cnnlab.data.parts import Parts
-from cnnlab.data.preprocess import normalise
-from cnnlab.errors import CheckpointError, InterruptedRunError, NonFiniteLossError
+from cnnlab.errors import CheckpointError, DataError, InterruptedRunError, NonFiniteLossError, UsageError
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy
 from cnnlab.evaluate.predict import predict_probabilities
 from cnnlab.evaluate.protocols import PROTOCOLS
@@ -21,17 +20,20 @@ from cnnlab.models.catalog import create_model
 from cnnlab.models.device import place_network
 from cnnlab.models.initialise import initialise
 from cnnlab.models.layers import Network
-from cnnlab.recipes.recipe import Recipe
+from cnnlab.recipes.recipe import Ema, Recipe, WarmupUntilError
 from cnnlab.train import checkpoint as checkpoints
-from cnnlab.train.average import averaged_copy, update_average
-from cnnlab.train.batches import augment_with
+from cnnlab.train.average import averaged_copy, new_share, update_average
+from cnnlab.train.batches import TrainingBatches, image_channels
 from cnnlab.train.clock import Clock, pixels_at
+from cnnlab.train.freeze import freeze
+from cnnlab.train.losses import build_loss
 from cnnlab.train.optim import build_optimizers, set_lr
 from cnnlab.train.precision import resolve_precision
+from cnnlab.train.pretrained import Source, load_pretrained
 from cnnlab.train.record import RunFolder
-from cnnlab.train.schedule import lr_factor
+from cnnlab.train.schedule import lr_factor, warmup_factor
 from cnnlab.train.signals import StopRequest
-from cnnlab.train.step import StepResult, train_step
+from cnnlab.train.step import Forward, Rule, StepResult, plain_forward, train_step
 from cnnlab.train.watch import Moment, Watch
 from cnnlab.types import Preprocess
 
@@ -49,6 +51,7 @@ class Window:
     loss: float = 0.0
     correct: int = 0
     seconds: float = 0.0
+    aux_losses: dict[str, float] = field(default_factory=dict)
 
     def add(self, result: StepResult, images: int, seconds: float) -> None:
         """Count one step."""
@@ -57,6 +60,8 @@ class Window:
         self.loss += result.loss
         self.correct += result.correct
         self.seconds += seconds
+        for name, loss in result.aux_losses.items():
+            self.aux_losses[name] = self.aux_losses.get(name, 0.0) + loss
 
 
 @dataclass
@@ -68,6 +73,7 @@ class Progress:
     warming_up: bool = False
     images_seen: int = 0
     step_seconds: float = 0.0
+    averaged: int = 0  # steps whose weights the average holds
 
 
 class Training:
@@ -86,41 +92,64 @@ class Training:
         compiled: bool,
         save_seconds: float,
         watch: Watch,
+        epochs: float | None = None,
+        pretrained: Source | None = None,
+        frozen: str | None = None,
+        class_weights: Tensor | None = None,
+        image_weights: Weights | None = None,
+        max_bad: float = 0.01,
     ) -> None:
+        """Build all that a training changes, from `seed` alone; `epochs` stretches the recipe to another length.
+
+        Raises:
+            UsageError: the recipe does not fit the network or the data.
+            DataError: a label is outside the classes.
+        """
+        check_labels(parts)
         self.recipe, self.parts, self.preprocess, self.run, self.watch = recipe, parts, preprocess, run, watch
         self.seed, self.device, self.save_seconds = seed, device, save_seconds
-        self.full_pixels = parts.train.images.shape[-1]
-        self.batches = Batches(
-            parts.train,
-            batch_size=recipe.batch_size,
-            seed=seed,
-            preprocess=preprocess,
-            device=device,
-            augment=augment_with(recipe.augment, seed),
+        self.batches = TrainingBatches(
+            recipe, parts, preprocess, seed=seed, device=device, weights=image_weights, max_bad=max_bad
         )
-        self.network = place_network(build_network(recipe, parts, seed), device)
-        self._calibrate()
+        self.full_pixels = self.batches.pixels
+        self.network = build_network(recipe, parts, seed)
+        if pretrained is not None:
+            watch.said(load_pretrained(self.network, recipe.model, pretrained, parts.class_names, recipe.start))
+        self.network = place_network(self.network, device)
+        if pretrained is None:
+            self._calibrate()
+        self.frozen_norms = freeze(self.network, frozen) if frozen is not None else []
         self.average = averaged_copy(self.network) if recipe.average else None
-        self.compiled = cast(nn.Module, torch.compile(self.network)) if compiled else self.network
+        self.forward = build_forward(recipe, self.network, compiled)
         self.optimizers = build_optimizers(
-            recipe.optimizer, self.network, decay_norms_and_biases=recipe.decay_norms_and_biases
+            recipe.optimizer,
+            self.network,
+            decay_norms_and_biases=recipe.decay_norms_and_biases,
+            multiply=recipe.multiply,
         )
-        self.precision = resolve_precision(recipe.precision, device)
-        self.scaler = self.precision.scaler()
-        self.recipe_steps = recipe.steps or max(1, round((recipe.epochs or 0) * self.batches.steps_per_epoch))
+        self.rule = Rule(
+            loss=build_loss(recipe.loss, label_smoothing=recipe.label_smoothing, class_weights=class_weights),
+            precision=resolve_precision(recipe.precision, device),
+            aux_weight=recipe.aux_weight,
+            pieces=recipe.accumulate,
+            clip=recipe.clip,
+        )
+        self.scaler = self.rule.precision.scaler()
+        steps_per_epoch = self.batches.steps_per_epoch
+        self.recipe_steps = recipe.steps or max(1, round((recipe.epochs or 0) * steps_per_epoch))
         budget = minutes or (recipe.cpu_minutes if device.type == "cpu" else None)
         self.clock = Clock(
-            self.recipe_steps,
+            max(1, round(epochs * steps_per_epoch)) if epochs else self.recipe_steps,
             recipe.resolutions,
             budget_seconds=budget * 60 if budget else None,
             stretch=minutes is not None,
         )
-        self.progress = Progress(warming_up=recipe.warmup is not None)
+        self.progress = Progress(warming_up=isinstance(recipe.warmup, WarmupUntilError))
         self.eval_seconds_per_image: float | None = None  # of one view, once a validation has been timed
 
     def _calibrate(self) -> None:
-        images = self.parts.train.images[:CALIBRATION_IMAGES].to(self.device)
-        self.network.calibrate(normalise(images, self.preprocess))
+        if type(self.network).calibrate is not Network.calibrate:
+            self.network.calibrate(self.batches.sample(CALIBRATION_IMAGES))
 
     # -- one step ---------------------------------------------------------------------------------------
 
@@ -133,19 +162,12 @@ class Training:
         batch = self.batches.batch(epoch, position)
         pixels = pixels_at(self.recipe.resolutions, self.clock.share, self.full_pixels)
         images = batch.images if pixels == self.full_pixels else augment.downsample(batch.images, pixels)
-        result = train_step(
-            self.compiled,
-            images,
-            batch.labels,
-            self.optimizers,
-            self.precision,
-            self.scaler,
-            self.recipe.label_smoothing,
-        )
+        for norm in self.frozen_norms:
+            norm.eval()
+        result = train_step(self.network, self.forward, images, batch.labels, self.optimizers, self.scaler, self.rule)
         if not result.finite:
             self._stop_at_non_finite(result, batch, epoch, lr)
-        if self.average is not None and self.recipe.average is not None:
-            update_average(self.average, self.network, self.recipe.average.decay, self.clock.step + 1)
+        self._update_average()
         seconds = time.perf_counter() - started
         self.clock.tick(seconds, self.full_pixels, self._test_seconds())
         self._account(result, len(batch.labels), seconds, epoch, lr, pixels)
@@ -160,12 +182,34 @@ class Training:
         return (self.eval_seconds_per_image or forward) * (len(self.parts.val) + views * tested)
 
     def _set_lr(self) -> float:
-        scale = self.recipe_steps * self.clock.share
-        factor = lr_factor(self.recipe.schedule, scale, self.recipe_steps, self.progress.val_errors)
-        if self.recipe.warmup is not None and self.progress.warming_up:
-            factor *= self.recipe.warmup.factor
+        recipe, step = self.recipe, self.recipe_steps * self.clock.share
+        steps_per_epoch = self.recipe_steps_per_epoch
+        factor = lr_factor(
+            recipe.schedule,
+            step,
+            self.recipe_steps,
+            steps_per_epoch=steps_per_epoch,
+            val_errors=self.progress.val_errors,
+        )
+        if isinstance(recipe.warmup, WarmupUntilError):
+            factor *= recipe.warmup.factor if self.progress.warming_up else 1.0
+        elif recipe.warmup is not None:
+            factor *= warmup_factor(recipe.warmup, step, steps_per_epoch=steps_per_epoch)
         set_lr(self.optimizers, factor)
-        return self.recipe.optimizer.lr * factor
+        return recipe.optimizer.lr * factor
+
+    @property
+    def recipe_steps_per_epoch(self) -> float:
+        """Of the recipe's own steps, however long this run is."""
+        return self.recipe_steps / self.recipe.epochs if self.recipe.epochs else self.batches.steps_per_epoch
+
+    def _update_average(self) -> None:
+        kind, progress = self.recipe.average, self.progress
+        if self.average is None or kind is None:
+            return
+        if isinstance(kind, Ema) or self.clock.share >= kind.from_share:
+            update_average(self.average, self.network, new_share(kind, self.clock.step + 1, progress.averaged))
+            progress.averaged += 1
 
     def _account(self, result: StepResult, images: int, seconds: float, epoch: int, lr: float, pixels: int) -> None:
         progress, clock, window = self.progress, self.clock, self.progress.window
@@ -197,13 +241,14 @@ class Training:
                 "epoch": epoch,
                 "split": "train",
                 "loss": window.loss / window.steps,
+                **{f"loss_{name}": loss / window.steps for name, loss in window.aux_losses.items()},
                 "top1": top1,
                 "lr": lr,
                 "images_per_second": window.images / window.seconds,
                 "seconds": self.clock.used_seconds,
             }
         )
-        if self.recipe.warmup is not None and 1 - top1 < self.recipe.warmup.error:
+        if isinstance(self.recipe.warmup, WarmupUntilError) and 1 - top1 < self.recipe.warmup.error:
             self.progress.warming_up = False
         self.progress.window = Window()
 
@@ -241,7 +286,7 @@ class Training:
     @property
     def tested_network(self) -> Network:
         """The weights that validation and the final test use: the average, where there is one."""
-        return cast(Network, self.average if self.average is not None else self.network)
+        return cast(Network, self.average if self.average is not None and self.progress.averaged else self.network)
 
     def validate(self, epoch: int) -> None:
         """Measure accuracy and loss on the validation split, one view an image."""
@@ -353,7 +398,41 @@ def step_seed(seed: int, step: int) -> int:
 def build_network(recipe: Recipe, parts: Parts, seed: int) -> Network:
     """The recipe's network for this data, initialised from `seed` alone."""
     torch.manual_seed(seed)
-    in_channels = parts.train.images.shape[1]
-    network = create_model(recipe.model, num_classes=len(parts.class_names), in_channels=in_channels)
-    initialise(network, recipe.initialisation)
+    options = {} if recipe.dropout is None else {"dropout": recipe.dropout}
+    network = create_model(
+        recipe.model, num_classes=len(parts.class_names), in_channels=image_channels(parts), **options
+    )
+    initialise(network, recipe.initialisation, std=recipe.initialisation_std)
     return network
+
+
+def build_forward(recipe: Recipe, network: Network, compiled: bool) -> Forward:
+    """How a step runs the network: compiled or not, with its auxiliary heads where the recipe weighs them.
+
+    Raises:
+        UsageError: the recipe weighs auxiliary heads, and the network has none.
+    """
+    if not recipe.aux_weight:
+        return plain_forward(cast(nn.Module, torch.compile(network)) if compiled else network)
+    if not getattr(network, "aux_heads", False):
+        raise UsageError(
+            f"recipe {recipe.name} weighs auxiliary heads by {recipe.aux_weight:g}, and {recipe.model} has none; "
+            "add --set aux_weight=0"
+        )
+    return torch.compile(network.forward_with_aux) if compiled else network.forward_with_aux
+
+
+def check_labels(parts: Parts) -> None:
+    """Refuse labels outside the classes, before a GPU does in its own words.
+
+    Raises:
+        DataError: names the first such image.
+    """
+    classes = len(parts.class_names)
+    for split, part in (("train", parts.train), ("val", parts.val), ("test", parts.test)):
+        outside = [] if part is None else ((part.labels < 0) | (part.labels >= classes)).nonzero().flatten().tolist()
+        if part is not None and outside:
+            raise DataError(
+                f"{split} image {outside[0]} has the label {int(part.labels[outside[0]])}, and there are {classes} "
+                f"classes, 0 to {classes - 1}; {len(outside)} such images in all"
+            )

@@ -2,55 +2,103 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cnnlab.recipes.recipe import AdamW, Muon, Optimizer, Sgd
+from cnnlab.errors import UsageError, nearest
+from cnnlab.recipes.recipe import AdamW, Multiply, Muon, Optimizer, RmsProp, Sgd
+from cnnlab.train.rmsprop import TensorFlowRmsProp
 
 # The quintic iteration's coefficients: Jordan et al. 2024, "Muon: an optimizer for hidden layers".
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 def build_optimizers(
-    optimizer: Optimizer, network: nn.Module, *, decay_norms_and_biases: bool
+    optimizer: Optimizer, network: nn.Module, *, decay_norms_and_biases: bool, multiply: Sequence[Multiply] = ()
 ) -> list[torch.optim.Optimizer]:
     """The torch optimizers that together update every trainable parameter of `network` once.
 
-    Each group carries `base_lr`, which `set_lr` scales.
+    Each group carries `base_lr`, which `set_lr` scales. Parameters of other multipliers are other groups.
+
+    Raises:
+        UsageError: a pattern of `multiply` matches no parameter; the message says what they are called.
     """
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    if not isinstance(optimizer, Muon):
-        return [_elementwise(optimizer, parameters, decay_norms_and_biases)]
-    filters = [parameter for parameter in parameters if parameter.ndim >= 3]
-    matrices = [parameter for parameter in parameters if parameter.ndim == 2]
-    others = [parameter for parameter in parameters if parameter.ndim < 2]
-    made = [_muon(optimizer, filters)] if filters else []
-    if matrices:
-        made.append(_elementwise(optimizer.linear or optimizer.rest, matrices, decay_norms_and_biases))
-    return [*made, *([_elementwise(optimizer.rest, others, decay_norms_and_biases)] if others else [])]
-
-
-def _muon(optimizer: Muon, filters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    return _with_base_lr(ConvMuon(filters, optimizer.lr, optimizer.momentum, optimizer.newton_schulz_steps))
-
-
-def _elementwise(optimizer: Sgd | AdamW, parameters: list[nn.Parameter], decay_all: bool) -> torch.optim.Optimizer:
-    decayed = [parameter for parameter in parameters if decay_all or parameter.ndim > 1]
-    spared = [parameter for parameter in parameters if not decay_all and parameter.ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": optimizer.weight_decay},
-        {"params": spared, "weight_decay": 0.0},
+    _check_patterns(multiply, network)
+    shares = [
+        _Share(parameter, *_multipliers(name, parameter, decay_norms_and_biases, multiply))
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad
     ]
-    groups = [group for group in groups if group["params"]]
+    if not isinstance(optimizer, Muon):
+        return [_elementwise(optimizer, shares)]
+    filters = [share for share in shares if share.parameter.ndim >= 3]
+    matrices = [share for share in shares if share.parameter.ndim == 2]
+    others = [share for share in shares if share.parameter.ndim < 2]
+    made = [_muon(optimizer, filters)] if filters else []
+    made += [_elementwise(optimizer.linear or optimizer.rest, matrices)] if matrices else []
+    return [*made, *([_elementwise(optimizer.rest, others)] if others else [])]
+
+
+@dataclass(frozen=True)
+class _Share:
+    """A parameter, and what its learning rate and its weight decay are multiplied by."""
+
+    parameter: nn.Parameter
+    lr: float
+    decay: float
+
+
+def _multipliers(
+    name: str, parameter: nn.Parameter, decay_all: bool, multiply: Sequence[Multiply]
+) -> tuple[float, float]:
+    matching = [each for each in multiply if fnmatchcase(name, each.parameters)]
+    decay = 1.0 if decay_all or parameter.ndim > 1 else 0.0
+    return math.prod(each.lr for each in matching), decay * math.prod(each.decay for each in matching)
+
+
+def _check_patterns(multiply: Sequence[Multiply], network: nn.Module) -> None:
+    names = [name for name, _ in network.named_parameters()]
+    for each in multiply:
+        if not any(fnmatchcase(name, each.parameters) for name in names):
+            close = nearest(each.parameters, names) or names[:3]
+            raise UsageError(
+                f"multiply: no parameter of {type(network).__name__} is called {each.parameters!r}; "
+                f"there are {', '.join(close)}, …; '*' stands for any letters"
+            )
+
+
+def _groups(shares: Sequence[_Share], lr: float, weight_decay: float = 0.0) -> list[dict[str, Any]]:
+    """Parameter groups, one for each pair of multipliers, in the order they first appear."""
+    by_multipliers: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    for share in shares:
+        by_multipliers[share.lr, share.decay].append(share.parameter)
+    return [
+        {"params": parameters, "lr": lr * lr_times, "weight_decay": weight_decay * decay_times}
+        for (lr_times, decay_times), parameters in by_multipliers.items()
+    ]
+
+
+def _muon(optimizer: Muon, filters: Sequence[_Share]) -> torch.optim.Optimizer:
+    groups = _groups(filters, optimizer.lr)
+    return _with_base_lr(ConvMuon(groups, optimizer.lr, optimizer.momentum, optimizer.newton_schulz_steps))
+
+
+def _elementwise(optimizer: Sgd | RmsProp | AdamW, shares: Sequence[_Share]) -> torch.optim.Optimizer:
+    groups, lr = _groups(shares, optimizer.lr, optimizer.weight_decay), optimizer.lr
     if isinstance(optimizer, AdamW):
         betas = (optimizer.beta1, optimizer.beta2)
-        return _with_base_lr(torch.optim.AdamW(groups, lr=optimizer.lr, betas=betas, fused=True))
+        return _with_base_lr(torch.optim.AdamW(groups, lr=lr, betas=betas, fused=True))
+    if isinstance(optimizer, RmsProp):
+        return _with_base_lr(TensorFlowRmsProp(groups, lr, optimizer.decay, optimizer.momentum, optimizer.eps))
     return _with_base_lr(
-        torch.optim.SGD(groups, lr=optimizer.lr, momentum=optimizer.momentum, nesterov=optimizer.nesterov, fused=True)
+        torch.optim.SGD(groups, lr=lr, momentum=optimizer.momentum, nesterov=optimizer.nesterov, fused=True)
     )
 
 
@@ -74,7 +122,13 @@ class ConvMuon(torch.optim.Optimizer):
     rescaled to norm sqrt(out). Banks of one shape are orthogonalised together, in one batch.
     """
 
-    def __init__(self, filters: list[nn.Parameter], lr: float, momentum: float, newton_schulz_steps: int) -> None:
+    def __init__(
+        self,
+        filters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+        lr: float,
+        momentum: float,
+        newton_schulz_steps: int,
+    ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "newton_schulz_steps": newton_schulz_steps}
         super().__init__(filters, defaults)
 

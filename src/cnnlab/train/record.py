@@ -31,7 +31,10 @@ from cnnlab.errors import CheckpointError, UsageError
 METRICS = "metrics.jsonl"
 LOCK = "lock"
 # What a start writes before `recipe.json`, from which on a run can be resumed.
-BEFORE_START = (LOCK, "data.json", "environment.json", "settings.json")
+BEFORE_START = (
+    *(LOCK, "preprocess.json", "whitening.safetensors"),
+    *("data.json", "environment.json", "settings.json"),
+)
 TIMING = ("seconds", "images_per_second")  # what differs between two runs of the same seed
 
 

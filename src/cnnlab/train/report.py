@@ -13,7 +13,7 @@ from cnnlab.evaluate.answers import Answers, worst_mistakes
 from cnnlab.evaluate.classifier import CONFIG, read_config
 from cnnlab.evaluate.predict import original_image
 from cnnlab.models.catalog import create_model
-from cnnlab.models.describe import cost
+from cnnlab.models.describe import count_macs
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.catalog import RECIPES
 from cnnlab.report.run_page import MISTAKES, write_run_report
@@ -46,9 +46,9 @@ def _macs(folder: Path) -> int | None:
     if not (folder / CONFIG).is_file():
         return None
     config = read_config(folder)
-    pixels = config.preprocess.crop_pixels
-    if pixels is None:
+    if config.preprocess.crop_pixels is None:
         return None
-    with torch.device("meta"):  # shapes only: nothing is allocated or drawn
-        network = create_model(config.architecture, num_classes=config.num_classes, in_channels=config.in_channels)
-    return cost(network, config.in_channels, pixels).macs
+    pixels = config.preprocess.crop_pixels + 2 * config.preprocess.pad_pixels
+    network = create_model(config.architecture, num_classes=config.num_classes, in_channels=config.in_channels)
+    # One real image: torch's meta device takes seconds to import what it needs.
+    return count_macs(network.eval(), torch.zeros(1, config.in_channels, pixels, pixels))

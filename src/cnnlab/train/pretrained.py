@@ -1,0 +1,144 @@
+"""Weights to start from: a run's, a file's, or those that a project published for the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cnnlab.data.whitening import load_whitening
+from cnnlab.errors import DataError, UnknownNameError, UsageError
+from cnnlab.evaluate.classifier import CONFIG, WEIGHTS, read_config
+from cnnlab.evaluate.pretrained import fetch_weights
+from cnnlab.models.catalog import create_model
+from cnnlab.models.layers import Network
+from cnnlab.models.official_weights import find_weights
+from cnnlab.models.weights import load_weights
+from cnnlab.recipes.recipe import CopyLayers
+from cnnlab.types import Preprocess
+
+OFFICIAL = "official"  # the published weights of whatever network is trained
+FILES = (".safetensors", ".pth", ".pt", ".th")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Trained weights before they are read.
+
+    Attributes:
+        name: as the user gave it.
+        path: the file of weights, or None for a published one, which is fetched when it is read.
+        model: the network they are of; None where a file does not say.
+        preprocess: how that network saw its images; None where a file does not say.
+        class_names: the classes it was trained for; None where nobody says.
+    """
+
+    name: str
+    path: Path | None
+    model: str | None = None
+    preprocess: Preprocess | None = None
+    class_names: tuple[str, ...] | None = None
+
+
+def find_source(name: str, model: str | None = None) -> Source:
+    """What `--pretrained NAME` means: a run folder or bundle, a file of weights, or published weights.
+
+    `official` stands for the published weights of `model`.
+
+    Raises:
+        UnknownNameError: it is none of these.
+        UsageError: the folder holds no trained network.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        config = read_config(path)
+        load_whitening(config.preprocess, path)
+        return Source(name, path / WEIGHTS, config.architecture, config.preprocess, config.labels.names)
+    if path.is_file() or (path.suffix in FILES and path.parent != Path()):
+        return Source(name, path)
+    if name == OFFICIAL and model is None:
+        raise UsageError(
+            "--pretrained without a value takes the published weights of --model; name one: --model resnet18"
+        )
+    try:
+        found = find_weights(model if name == OFFICIAL and model else name)
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            f"--pretrained {name!r} is neither a run folder (with {CONFIG}) nor a file of weights; {error}"
+        ) from None
+    return Source(found.name, None, found.name, found.preprocess)
+
+
+def load_pretrained(
+    network: Network, model: str, source: Source, class_names: Sequence[str], copy: CopyLayers | None = None
+) -> str:
+    """Start `network`, which is a `model`, from `source`; its last layer only where the classes are the same.
+
+    Where `copy` names layers of the kind of network that `source` is, only these are copied.
+
+    Returns:
+        What was loaded and what was not, in a sentence or two.
+
+    Raises:
+        DataError: the weights do not fit; the message says how.
+        UsageError: the source is another network.
+    """
+    path = source.path or fetch_weights(find_weights(source.name))
+    if copy is not None and source.model == copy.model != model:
+        return _copy_layers(network, source, path, copy)
+    if source.model not in (None, model):
+        raise UsageError(
+            f"{source.name} holds a {source.model}, and this run trains a {model}; add --model {source.model}, "
+            "or leave --pretrained out"
+        )
+    if source.class_names is not None:
+        same = source.class_names == tuple(class_names)
+        return _account(source, load_weights(network, path, drop_head=not same).kept, class_names)
+    return _account(source, _load_what_fits(network, path), class_names)
+
+
+def _load_what_fits(network: Network, path: Path) -> tuple[str, ...]:
+    """Load a file that does not name its classes: with its last layer if that has as many, else without."""
+    try:
+        return load_weights(network, path).kept
+    except DataError as error:
+        try:
+            return load_weights(network, path, drop_head=True).kept
+        except DataError:
+            raise error from None
+
+
+def _account(source: Source, kept: Sequence[str], class_names: Sequence[str]) -> str:
+    new = [name for name in kept if not name.endswith("num_batches_tracked")]
+    said = f"starts from the weights of {source.name}"
+    if new:
+        layers = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in new))
+        said += f", all but {layers}, which starts anew for the {len(class_names)} classes"
+    if source.preprocess is not None:
+        said += "; images are normalised as there"
+    return said
+
+
+def _copy_layers(network: Network, source: Source, path: Path, copy: CopyLayers) -> str:
+    classes = len(source.class_names) if source.class_names is not None else 1000
+    other = create_model(copy.model, num_classes=classes, in_channels=network.in_channels)
+    load_weights(other, path)
+    layers = {here: (network.get_submodule(here), other.get_submodule(there)) for here, there in copy.layers}
+    copied = [here for here, (ours, theirs) in layers.items() if _copy_layer(ours, theirs)]
+    left = [here for here in layers if here not in copied]
+    said = f"{len(copied)} layers start as those of the {copy.model} in {source.name}: {', '.join(copied)}"
+    return said + (f"; {', '.join(left)} starts anew, for another number of classes" if left else "")
+
+
+@torch.no_grad()
+def _copy_layer(to: nn.Module, source: nn.Module) -> bool:
+    """Copy a layer's parameters if all have the same shapes; whether that was so."""
+    pairs = list(zip(to.parameters(), source.parameters(), strict=True))
+    if any(mine.shape != theirs.shape for mine, theirs in pairs):
+        return False
+    for mine, theirs in pairs:
+        mine.copy_(theirs)
+    return True

@@ -1,0 +1,162 @@
+"""Starting from trained weights: which source is meant, what is loaded, and what the network is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from cnnlab.errors import DataError, UnknownNameError, UsageError
+from cnnlab.models.catalog import create_model
+from cnnlab.recipes import get_recipe
+from cnnlab.recipes.recipe import CopyLayers
+from cnnlab.train import pretrained
+from cnnlab.train.pretrained import OFFICIAL, Source, find_source, load_pretrained
+from cnnlab.train.run import Settings, resume_run, train_run
+from cnnlab.train.watch import Watch
+from cnnlab.types import Preprocess
+from tests.conftest import CLASSES, PIXELS
+
+FINETUNE = replace(get_recipe("modern/finetune"), epochs=1, batch_size=8, folder_pixels=PIXELS, resolutions=())
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> Path:
+    """A file of weights of a ResNet-20 with seven classes."""
+    torch.manual_seed(1)
+    path = tmp_path / "digits.safetensors"
+    save_file(create_model("resnet20", num_classes=7).state_dict(), path)
+    return path
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def test_a_run_says_what_it_holds(tiny_run: Path) -> None:
+    source = find_source(str(tiny_run))
+    assert (source.model, source.class_names) == ("resnet20", CLASSES)
+    assert source.preprocess is not None
+    assert source.preprocess.crop_pixels == PIXELS
+
+
+def test_a_file_says_nothing_but_its_weights(digits: Path) -> None:
+    assert find_source(str(digits)) == Source(str(digits), digits)
+
+
+def test_a_published_network_is_meant_by_its_name_or_by_no_value_at_all() -> None:
+    assert find_source("resnet18").model == "resnet18"
+    assert find_source(OFFICIAL, "resnet18") == find_source("resnet18")
+    with pytest.raises(UsageError, match="--model resnet18"):
+        find_source(OFFICIAL)
+
+
+def test_googles_range_is_said_by_the_preprocessing() -> None:
+    preprocess = find_source("inception_v3").preprocess
+    assert preprocess is not None
+    assert (preprocess.mean, preprocess.std) == ((0.5,) * 3, (0.5,) * 3)
+
+
+def test_a_name_that_is_nothing_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"neither a run folder .* nor a file .*resnet18"):
+        find_source("resnet_18")
+    with pytest.raises(UsageError, match="holds no trained network"):
+        find_source(str(tmp_path))
+
+
+def test_with_as_many_classes_all_of_a_file_is_loaded(digits: Path) -> None:
+    network = create_model("resnet20", num_classes=7)
+    said = load_pretrained(network, "resnet20", find_source(str(digits)), [str(n) for n in range(7)])
+    assert said == f"starts from the weights of {digits}"
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in weights_of(digits).items())
+
+
+def test_with_other_classes_the_last_layer_stays_as_it_was(digits: Path) -> None:
+    network = create_model("resnet20", num_classes=4)
+    head = network.state_dict()["fc.weight"].clone()
+    said = load_pretrained(network, "resnet20", find_source(str(digits)), list("abcd"))
+    assert said == f"starts from the weights of {digits}, all but fc, which starts anew for the 4 classes"
+    assert torch.equal(network.state_dict()["fc.weight"], head)
+    assert torch.equal(network.state_dict()["conv1.weight"], weights_of(digits)["conv1.weight"])
+
+
+def test_as_many_but_other_classes_of_a_run_start_the_last_layer_anew(digits: Path) -> None:
+    source = Source("a run", digits, "resnet20", class_names=tuple("abcdefg"))
+    assert "all but fc" in load_pretrained(create_model("resnet20", num_classes=7), "resnet20", source, "gfedcba")
+    assert "all but" not in load_pretrained(create_model("resnet20", num_classes=7), "resnet20", source, "abcdefg")
+
+
+def test_a_file_of_another_network_is_refused_as_it_is(digits: Path) -> None:
+    with pytest.raises(DataError, match="does not fit"):
+        load_pretrained(create_model("resnet32"), "resnet32", find_source(str(digits)), "ab")
+
+
+def test_a_run_of_another_network_is_refused_with_what_to_type(digits: Path) -> None:
+    source = Source("runs/a", digits, "resnet20", class_names=("a", "b"))
+    with pytest.raises(UsageError, match="holds a resnet20, and this run trains a plain20; add --model resnet20"):
+        load_pretrained(create_model("plain20"), "plain20", source, "ab")
+
+
+def test_layers_of_another_network_are_copied_where_the_recipe_names_them(digits: Path) -> None:
+    copy = CopyLayers(model="resnet20", layers=(("conv1", "conv1"), ("layer1.4.conv2", "layer1.1.conv2"), ("fc", "fc")))
+    source = Source("runs/a", digits, "resnet20", class_names=tuple("abcdefg"))
+    network = create_model("resnet32", num_classes=4)
+    said = load_pretrained(network, "resnet32", source, "abcd", copy)
+    assert said == (
+        "2 layers start as those of the resnet20 in runs/a: conv1, layer1.4.conv2; fc starts anew, for another "
+        "number of classes"
+    )
+    assert torch.equal(network.state_dict()["layer1.4.conv2.weight"], weights_of(digits)["layer1.1.conv2.weight"])
+
+
+def test_published_weights_are_fetched_when_they_are_loaded(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "fetch_weights", lambda weights: {"resnet20-12fca82f.th": digits}[weights.filename])
+    network = create_model("resnet20", num_classes=7)
+    load_pretrained(network, "resnet20", find_source("resnet20"), "abcdefg")
+    assert torch.equal(network.state_dict()["conv1.weight"], weights_of(digits)["conv1.weight"])
+
+
+class Said(Watch):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def said(self, message: str) -> None:
+        self.lines.append(message)
+
+
+def test_a_run_starts_from_another_sees_as_it_did_and_resumes_without_it(
+    shapes: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    old = Path(shutil.copytree(tiny_run, tmp_path / "old"))
+    watch = Said()
+    settings = Settings(str(shapes), device="cpu", pretrained=str(old), freeze="all but the classifier")
+    recipe = replace(FINETUNE, normalisation="unit")
+    run = train_run(recipe, settings, tmp_path / "new", watch=watch)
+    assert any(
+        line.startswith(f"starts from the weights of {old}; images are normalised as there") for line in watch.lines
+    )
+    before, after = weights_of(old / "model.safetensors"), weights_of(run.folder / "model.safetensors")
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert moved
+    assert set(moved) <= {"fc.weight", "fc.bias"}  # not even a running statistic of the rest
+
+    first = run.result
+    shutil.rmtree(old)
+    (run.folder / "result.json").unlink()
+    again = resume_run(run.folder)
+    assert again.result["test"]["top1"] == first["test"]["top1"]
+    assert weights_of(run.folder / "model.safetensors").keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in weights_of(run.folder / "model.safetensors").items())
+
+
+def test_a_preprocessing_keeps_the_size_of_its_own_images() -> None:
+    preprocess = find_source("resnet18").preprocess
+    assert isinstance(preprocess, Preprocess)
+    assert preprocess.crop_pixels == 224
