@@ -44,6 +44,7 @@ WITHOUT_MIRROR = {
     "cli/__init__.py",
     "data/__init__.py",
     "evaluate/__init__.py",
+    "explain/__init__.py",
     "models/__init__.py",
     "recipes/__init__.py",
     "report/__init__.py",

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+from cnnlab.explain.draw import draw_network
 from cnnlab.models.describe import describe_model
 
 from .conftest import Cli
@@ -81,3 +84,29 @@ def test_what_is_wrong_is_said(cli: Cli) -> None:
         assert found.code == 2
         assert message in found.err
     assert cli("inspect", "graphs", "resnet20").code == 2
+
+
+def test_a_drawing_is_printed_or_written(cli: Cli, tmp_path: Path) -> None:
+    printed = cli("inspect", "graph", "resnet20", "--set", "shortcut=B", "--pixels", "64").out
+    assert printed == draw_network("resnet20", pixels=64, shortcut="B")
+    file = tmp_path / "net.svg"
+    assert "net.svg" in cli("inspect", "graph", "resnet20", "--out", str(file)).out.replace("\n", "")
+    assert file.read_text(encoding="utf-8") == draw_network("resnet20")
+    assert cli("inspect", "graph", "resnet20", "--json").json == {"name": "resnet20", "svg": draw_network("resnet20")}
+    assert cli("inspect", "graph", "resnet20", "--json", "--out", str(file)).json == {
+        "name": "resnet20",
+        "file": str(file),
+    }
+
+
+def test_a_drawing_that_cannot_be_made_is_said(cli: Cli, tmp_path: Path) -> None:
+    for arguments, message in [
+        (("graph", "resnet21"), "'resnet20'"),
+        (("graph", "resnet20", "--depth", "2"), "are for tables"),
+        (("graph", "resnet20", "--paper"), "are for tables"),
+        (("graph", "resnet20", "--out", str(tmp_path / "no" / "net.svg")), "give --out another file"),
+        (("summary", "resnet20", "--out", "net.svg"), "is for drawings"),
+    ]:
+        found = cli("inspect", *arguments)
+        assert found.code == 2
+        assert message in found.err

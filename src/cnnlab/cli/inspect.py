@@ -1,12 +1,15 @@
-"""Look into a network: its layers with output shapes, parameters, multiply-accumulates and receptive fields."""
+"""Look into a network: its layers with what each costs and sees, its drawing; filters, maps, embeddings of a run."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.cli import inside
 from cnnlab.cli.parser import add_json, positive_int
 from cnnlab.errors import UsageError
 
@@ -16,13 +19,19 @@ if TYPE_CHECKING:
     from cnnlab.models.paper_figures import PaperFigures
     from cnnlab.models.summary import Layer, Summary
 
-ACTIONS = ("summary",)
+ACTIONS = ("summary", "graph", *inside.ACTIONS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab inspect` takes."""
-    parser.add_argument("action", choices=ACTIONS, metavar="ACTION", help="summary: a table of the layers")
-    parser.add_argument("name", metavar="NAME", help="a network, see cnnlab models")
+    parser.add_argument(
+        "action",
+        choices=ACTIONS,
+        metavar="ACTION",
+        help="summary: a table of the layers; graph: a drawing, as SVG; filters, maps, embed: pictures from a run",
+    )
+    parser.add_argument("name", metavar="NAME", help="a network, see cnnlab models; filters, maps, embed: a run folder")
+    inside.add_arguments(parser)
     parser.add_argument("--paper", action="store_true", help="the paper's own figures beside ours")
     parser.add_argument(
         "--set",
@@ -41,11 +50,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="open modules N calls deep and keep every row (default: blocks folded, activations left out)",
     )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.svg", help="where the drawing goes (default: printed; else ACTION.png)"
+    )
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the summary."""
+    """Print the summary, or draw the network."""
+    if args.action in inside.ACTIONS:
+        return inside.run(args, args.out)
+    if args.source or args.layer or args.tsne:
+        raise UsageError(f"SRC, --layer and --tsne go with inspect {', '.join(inside.ACTIONS)}, not {args.action}")
+    if args.action == "graph":
+        return _draw(args)
+    if args.out is not None:
+        raise UsageError("--out is for drawings; write cnnlab inspect graph NAME --out FILE.svg")
     from cnnlab.cli.console import console, print_json
     from cnnlab.models.paper_figures import FIGURES
     from cnnlab.models.summary import summarise_model
@@ -61,6 +81,31 @@ def run(args: argparse.Namespace) -> int:
     if args.paper:
         _print_paper(out, args.name, found, figures)
     return 0
+
+
+def _draw(args: argparse.Namespace) -> int:
+    from cnnlab.cli.console import console, print_json
+    from cnnlab.explain.draw import draw_network
+
+    if args.paper or args.depth is not None:
+        raise UsageError("--paper and --depth are for tables; write cnnlab inspect summary NAME")
+    svg = draw_network(args.name, pixels=args.pixels, **_options(args.name, args.settings))
+    if args.out is not None:
+        _write(args.out, svg)
+    if args.json:
+        print_json({"name": args.name, "file": str(args.out)} if args.out else {"name": args.name, "svg": svg})
+    elif args.out is None:
+        sys.stdout.write(svg)
+    else:
+        console(json_output=False).print(f"{args.name} drawn: {args.out}", markup=False)
+    return 0
+
+
+def _write(file: Path, svg: str) -> None:
+    try:
+        file.write_text(svg, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}; give --out another file") from error
 
 
 def _options(name: str, settings: list[str]) -> dict[str, object]:

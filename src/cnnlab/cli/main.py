@@ -15,11 +15,17 @@ from cnnlab.errors import CnnlabError, unknown_name
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "train a network: no arguments for CIFAR-10 with the fast recipe"),
     "eval": ("evaluate", "test a trained network on a data set or a folder"),
+    "compare": ("compare", "hold runs against each other: accuracy, paired tests, classes, cost"),
+    "report": ("report", "make a run's report.html anew"),
     "predict": ("predict", "say what is on photos"),
+    "features": ("features", "write what a named layer makes of images: one row an image"),
+    "explain": ("explain", "show where a trained network looked: Grad-CAM and its kin, occlusion"),
+    "diagnose": ("diagnose", "find what is wrong with a training: gradients by depth, a verdict, a remedy"),
     "data": ("data", "get, measure and split data sets"),
     "inspect": ("inspect", "look into a network: its layers, or the network drawn"),
     "models": ("models", "list the networks: year, depth, parameters, multiply-accumulates, paper"),
     "recipes": ("recipes", "list the recipes, or show one"),
+    "checkpoint": ("checkpoint", "look at a file of weights, or convert it"),
     "env": ("env", "versions, device and threads"),
 }
 

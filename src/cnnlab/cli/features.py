@@ -1,0 +1,123 @@
+"""Write what a named layer makes of images: one row an image, as .npy or .parquet."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnlab.cli.parser import add_device, add_json
+from cnnlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from cnnlab.evaluate.classifier import Classifier
+    from cnnlab.explain.embed import Pixels
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `cnnlab features` takes."""
+    add_source(parser)
+    parser.add_argument("--layer", default="pooled", metavar="NAME", help="see cnnlab inspect summary (default pooled)")
+    parser.add_argument("--places", action="store_true", help="keep maps (C, H, W); default: their mean, (C,)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("features.npy"), metavar="FILE", help=".npy (default features.npy) or .parquet"
+    )
+    add_device(parser)
+    add_json(parser)
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add RUN, SRC and which part of a data set to take."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, or a bundle")
+    parser.add_argument("source", metavar="SRC", help="a data set, a folder of one class or of classes, an image file")
+    parser.add_argument("--split", default="val", metavar="NAME", help="of a data set: train, val (default) or test")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the images and write their rows; files that cannot be read are named."""
+    from cnnlab.cli.console import console, print_json
+    from cnnlab.cli.train import set_threads
+    from cnnlab.errors import ImageError
+    from cnnlab.evaluate.pretrained import load
+    from cnnlab.explain.embed import features
+    from cnnlab.explain.tables import write_npy, write_parquet
+
+    if args.out.suffix not in (".npy", ".parquet"):
+        raise UsageError(f"--out {args.out}: features are written as .npy or .parquet; give such a name")
+    set_threads(args.threads)
+    classifier = load(args.run, device=args.device)
+    images = open_source(classifier, args.source, args.split, why="cnnlab features")
+    found = features(
+        classifier.network,
+        images.read,
+        len(images.names),
+        classifier.config.preprocess,
+        layer=args.layer,
+        places=args.places,
+        device=classifier.device,
+    )
+    if not len(found.values):
+        raise ImageError(f"none of {len(images.names)} images could be read: {found.refused[0][1]}")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    write = write_parquet if args.out.suffix == ".parquet" else write_npy
+    written = write(args.out, found, images.names, images.labels)
+    told: dict[str, Any] = {
+        "run": str(args.run),
+        "layer": args.layer,
+        "shape": list(found.values.shape),
+        "files": [str(path) for path in written],
+        "refused": [{"path": images.names[index], "reason": reason} for index, reason in found.refused],
+    }
+    if args.json:
+        print_json(told)
+        return ImageError.exit_code if found.refused else 0
+    out = console(json_output=False)
+    out.print(f"{' x '.join(map(str, told['shape']))} of {args.layer} -> {', '.join(told['files'])}", markup=False)
+    for bad in told["refused"]:
+        out.print(f"refused: {bad['reason']}", markup=False)
+    return ImageError.exit_code if found.refused else 0
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images to run: how to read each, what each is called, and its class where that is known."""
+
+    read: Callable[[int], Pixels]
+    names: list[str]
+    labels: list[str | None]
+
+
+def open_source(classifier: Classifier, source: str, split: str, *, why: str) -> Images:
+    """The images of a data set's part, a file or a folder; a reading of the run's test part is recorded with `why`."""
+    from cnnlab.data.decode import decode_file, printable
+    from cnnlab.data.photos import Photos
+    from cnnlab.data.sources import NAMES
+    from cnnlab.evaluate.classifier import record_test_read
+    from cnnlab.evaluate.examine import load_for, part_of, require_split
+    from cnnlab.evaluate.predict import original_image
+    from cnnlab.evaluate.predictions import find_images
+    from cnnlab.types import Split
+
+    known = classifier.config.labels.names
+    if source.lower().replace("-", "_") not in NAMES and not _has_classes(Path(source), known):
+        files = find_images([Path(source)])
+        return Images(
+            lambda index: decode_file(files[index]), [printable(str(each)) for each in files], [None] * len(files)
+        )
+    require_split(split)
+    part = part_of(load_for([classifier], source), Split(split), source)
+    if split == Split.TEST and classifier.folder is not None:
+        record_test_read(classifier.folder, "features", len(part), why)
+    labels: list[str | None] = [known[label] for label in part.labels.tolist()]
+    if isinstance(part, Photos):
+        names = [printable(each) for each in part.names]
+    else:
+        names = [f"{source}/{split}/{index}" for index in range(len(part))]
+    return Images(lambda index: original_image(part, index), names, labels)
+
+
+def _has_classes(folder: Path, names: tuple[str, ...]) -> bool:
+    """Whether a folder is laid out by the classes `names`, divided into train, val and test or not."""
+    return any((place / name).is_dir() for place in (folder, folder / "train") for name in names)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ..conftest import CLASSES
+from .conftest import Cli
+
+
+def test_a_picture_an_image(cli: Cli, tiny_run: Path, shapes: Path, tmp_path: Path) -> None:
+    found = cli("explain", tiny_run, shapes / "disc" / "00.jpg", shapes / "checks" / "01.jpg", "--out", "new", "--json")
+    assert found.code == 0
+    first, second = found.json["explained"]
+    assert first["class"] == next(iter(first["probabilities"]))
+    assert first["probability"] == pytest.approx(first["probabilities"][first["class"]])
+    assert first["layer"] == "layer3"
+    assert Path(second["picture"]) == Path("new/01-grad-cam.png")
+    assert np.asarray(Image.open(tmp_path / second["picture"])).std() > 0
+
+
+def test_people_see_a_line_an_image(cli: Cli, tiny_run: Path, shapes: Path) -> None:
+    [line] = cli("explain", tiny_run, shapes / "disc" / "00.jpg", "--method", "occlusion").out.splitlines()
+    assert line.endswith("-> 00-occlusion.png")
+
+
+def test_another_class_method_and_layer(cli: Cli, tiny_run: Path, shapes: Path) -> None:
+    image = shapes / "disc" / "00.jpg"
+    for name in CLASSES:
+        [told] = cli("explain", tiny_run, image, "--target", name, "--layer", "layer1.0.conv1", "--json").json[
+            "explained"
+        ]
+        assert (told["class"], told["layer"]) == (name, "layer1.0.conv1")
+    [told] = cli("explain", tiny_run, image, "--method", "gradient", "--json").json["explained"]
+    assert told["layer"] is None
+
+
+def test_all_methods_in_one_picture_and_the_sanity_check(cli: Cli, tiny_run: Path, shapes: Path) -> None:
+    found = cli("explain", tiny_run, shapes / "disc" / "00.jpg", "--method", "all", "--sanity", "--json")
+    [told] = found.json["explained"]
+    assert Path(told["picture"]).name == "00-all.png"
+    with Image.open(told["picture"]) as picture:
+        assert picture.width > 2000
+    assert told["sanity"][0]["layer"] == "fc"
+    assert told["sanity"][-1]["layer"] == "conv1"
+    assert "rank correlation" in told["sanity_text"]
+
+
+def test_a_broken_image_is_named_and_the_others_explained(
+    cli: Cli, tiny_run: Path, shapes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.jpg").write_text("text", encoding="utf-8")
+    found = cli("explain", tiny_run, "bad.jpg", shapes / "disc" / "00.jpg", "--json")
+    assert found.code == 3
+    assert [Path(each["path"]).name for each in found.json["explained"]] == ["00.jpg"]
+    assert [each["path"] for each in found.json["refused"]] == ["bad.jpg"]
+    assert "refused: " in cli("explain", tiny_run, "bad.jpg").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--target", "dsic"), "did you mean 'disc'"),
+        (("--layer", "layer9"), "no layer 'layer9'"),
+        (("--layer", "pooled"), "channels and places"),
+        (("--method", "magic"), "invalid choice"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    arguments: tuple[str, ...], message: str, cli: Cli, tiny_run: Path, shapes: Path
+) -> None:
+    found = cli("explain", tiny_run, shapes / "disc" / "00.jpg", *arguments)
+    assert found.code == 2
+    assert message in found.err
