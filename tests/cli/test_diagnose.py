@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from PIL import Image
 
 from cnnlab.cli.diagnose import strip
 
+from ..conftest import CLASSES
 from .conftest import Cli
 
 QUICK = ("--steps", 3, "--batch-size", 8)
@@ -47,6 +49,18 @@ def test_a_runs_own_weights_data_and_optimizer(cli: Cli, tiny_run: Path) -> None
     assert "; muon, learning rate " in found.out
     assert "layer1.0: " in found.out
     assert {path: path.read_bytes() for path in tiny_run.iterdir() if path.is_file()} == before
+
+
+def test_a_runs_own_loss_and_multipliers(cli: Cli, own_run: Path) -> None:
+    recipe = json.loads((own_run / "recipe.json").read_text(encoding="utf-8"))
+    still = [{"parameters": "*", "lr": 0.0, "decay": 1.0}]
+    own = {"loss": {"kind": "multi_margin", "margin": 1000.0}, "optimizer": {"kind": "sgd", "lr": 0.1}}
+    (own_run / "recipe.json").write_text(
+        json.dumps(recipe | own | {"label_smoothing": 0.0, "multiply": still}), encoding="utf-8"
+    )
+    found = cli("diagnose", own_run, *QUICK, "--json").json
+    assert found["losses"][0] == pytest.approx(1000 * (1 - 1 / len(CLASSES)), rel=0.05)
+    assert {layer["update_ratio"] for layer in found["flows"][0]["layers"]} == {0.0}
 
 
 def test_initial_weights_can_be_chosen(cli: Cli) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnlab.cli.explain import picture_names
+
 from ..conftest import CLASSES
 from .conftest import Cli
 
@@ -24,6 +26,18 @@ def test_a_picture_an_image(cli: Cli, tiny_run: Path, shapes: Path, tmp_path: Pa
 def test_people_see_a_line_an_image(cli: Cli, tiny_run: Path, shapes: Path) -> None:
     [line] = cli("explain", tiny_run, shapes / "disc" / "00.jpg", "--method", "occlusion").out.splitlines()
     assert line.endswith("-> 00-occlusion.png")
+
+
+def test_images_of_one_name_have_a_picture_each(cli: Cli, tiny_run: Path, shapes: Path) -> None:
+    images = (shapes / "disc" / "00.jpg", shapes / "checks" / "00.jpg")
+    told = cli("explain", tiny_run, *images, "--method", "gradient", "--json").json["explained"]
+    assert [each["picture"] for each in told] == ["00-gradient.png", "00-2-gradient.png"]
+    assert Path("00-gradient.png").read_bytes() != Path("00-2-gradient.png").read_bytes()
+
+
+def test_pictures_are_numbered_where_a_name_is_taken() -> None:
+    paths = map(Path, ("a/x.jpg", "b/x.png", "x-2.jpg", "c/X.jpg", "y.jpg"))
+    assert picture_names(paths) == ["x", "x-2", "x-2-2", "X-3", "y"]
 
 
 def test_another_class_method_and_layer(cli: Cli, tiny_run: Path, shapes: Path) -> None:

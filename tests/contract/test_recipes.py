@@ -290,6 +290,7 @@ def made_data(recipe: Recipe, shapes: Path, train: int = 24) -> Parts:
     if recipe.crop is not None:
         return load(shapes, photos=True)
     channels, side = IMAGES[recipe.data]
+    side = 8 if recipe.normalisation == "gcn_zca" else side  # the whitening of 3x32x32 is a matrix of 9 million
     draw = np.random.default_rng(0)
     sizes = (train, 4, 4)
     parts = [part_from(draw.integers(0, 256, (n, channels, side, side), np.uint8), np.arange(n) % 10) for n in sizes]

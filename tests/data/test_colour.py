@@ -13,6 +13,7 @@ from cnnlab.data.colour import (
     photometric,
     pixel_jitter,
 )
+from cnnlab.data.stats import Colours, colour_pca
 
 INDICES = np.arange(3000)
 
@@ -41,6 +42,16 @@ def test_pca_noise_has_the_published_spread() -> None:
     along = (added @ axes).std(0)
     torch.testing.assert_close(along, 0.1 * values, rtol=0.05, atol=0)
     assert abs(float(added.mean())) < 1e-3
+
+
+def test_the_published_axes_are_in_the_unit_of_colour_pca() -> None:
+    # Covariance of RGB (0 to 255) over ImageNet's 1.2 million training images: theano_alexnet, pull request 18.
+    covariance = [[5092.205, 4433.195, 3994.613], [4433.195, 4832.883, 4575.096], [3994.613, 4575.096, 5332.677]]
+    rows = tuple(tuple(value / 255**2 for value in row) for row in covariance)
+    values, axes = colour_pca(Colours((0.0,) * 3, (0.0,) * 3, rows, 1))
+    torch.testing.assert_close(torch.tensor(PUBLISHED_EIGENVALUES), values, rtol=0.05, atol=0)
+    alike = (axes * torch.tensor(PUBLISHED_EIGENVECTORS)).sum(0).abs()
+    torch.testing.assert_close(alike, torch.ones(3), atol=1e-3, rtol=0)
 
 
 def test_a_change_of_one_property_is_torchvisions() -> None:

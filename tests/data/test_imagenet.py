@@ -106,6 +106,22 @@ def test_a_label_out_of_range_is_refused_with_its_line(label: str, imagenet: Pat
         load(imagenet, photos=True)
 
 
+def test_files_are_told_apart_behind_their_first_dot(tmp_path: Path) -> None:
+    folder = write_photos(tmp_path / "imagenet", {f"train/{wnid}": 3 for wnid in WNIDS})
+    (folder / "val").mkdir()
+    for number in range(3):
+        (folder / "val" / f"img.{number}.jpg").write_bytes(jpeg(photo(30, 40)))
+    (folder / "val.txt").write_text("img.0.jpg 2\nimg.1.JPEG 0\nval/img.2 1\n", encoding="utf-8")
+    assert load(folder, photos=True).val.labels.tolist() == [2, 0, 1]
+
+
+def test_a_file_with_two_classes_is_refused(imagenet: Path) -> None:
+    lines = [f"{name} 0" for name in FILES] + [f"{FILES[1].removesuffix('.JPEG')} 0", f"val/{FILES[1]} 2"]
+    (imagenet / "val.txt").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError, match=rf"line 7: .*00000002 is of class '{WNIDS[2]}', and of '{WNIDS[0]}' in a line"):
+        load(imagenet, photos=True)
+
+
 def test_files_without_a_line_are_named(imagenet: Path) -> None:
     (imagenet / "val.txt").write_text(f"{FILES[0]} 1\n", encoding="utf-8")
     with pytest.raises(DataError, match=rf"has no line for {FILES[1]}"):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cnnlab.data import pack as packing
 from cnnlab.data.decode import decode
@@ -44,6 +45,17 @@ def test_packed_photos_are_the_same_set_resized(parts: Parts, tmp_path: Path, mo
 
 def small(image: np.ndarray) -> np.ndarray:
     return resize_shorter(image, 32, Interpolation.BILINEAR) if min(image.shape[:2]) > 32 else image
+
+
+def test_classes_called_by_numbers_keep_their_images(tmp_path: Path) -> None:
+    # Sorted as text, 1, 10, 11, 12, 2, …: the number of a class is the name of another.
+    counts = {f"train/{name}": name for name in range(1, 13)} | {f"val/{name}": 1 for name in range(1, 13)}
+    before = load(write_photos(tmp_path / "photos", counts, size=(8, 8)), photos=True)
+    pack(before, tmp_path / "packed", pixels=8)
+    after = load(tmp_path / "packed", photos=True)
+    assert after.class_names == before.class_names == tuple(sorted(map(str, range(1, 13))))
+    images = torch.bincount(after.train.labels, minlength=12).tolist()
+    assert dict(zip(after.class_names, images, strict=True)) == {str(name): name for name in range(1, 13)}
 
 
 def test_bad_photos_are_named_and_too_many_stop(parts: Parts, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ from cnnlab.data.augment import flip, flip_mask
 from cnnlab.data.balance import image_weights
 from cnnlab.data.crops import Crop, RandomArea, ScaleJitter, crop_numbers, take_crop
 from cnnlab.data.decode import open_image
-from cnnlab.data.loader import Batch, eval_batches
+from cnnlab.data.loader import Batch
 from cnnlab.data.mixing import mixup
 from cnnlab.data.photo_loader import PhotoBatches
 from cnnlab.data.photos import Photos
-from cnnlab.data.preprocess import normalise, prepare
+from cnnlab.data.preprocess import normalise
 from cnnlab.data.sampler import order
 from cnnlab.data.sources import load
 from cnnlab.errors import DataError, UsageError
@@ -106,6 +107,27 @@ def test_too_many_damaged_photos_stop_the_run(folder: Path) -> None:
         batches(train_part(folder), batch_size=23).batch(0, 0)
 
 
+def test_workers_end_where_no_photo_is_left(folder: Path) -> None:
+    for path in (folder / "train").rglob("*.JPEG"):
+        path.write_bytes(b"")
+    made = batches(train_part(folder))
+    numbers = crop_numbers(3, 0, np.arange(1))[0]
+    said: list[str] = []
+
+    def work() -> None:
+        for _ in range(23):  # each finds one more damaged, and the last ones none that is not known
+            try:
+                made._fill(np.zeros((16, 16, 3), np.uint8), 0, numbers)
+            except DataError as error:
+                said.append(str(error))
+
+    worker = Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(20)
+    assert len(said) == 23
+    assert said[-1].startswith("the training photos: none of 23 images can be read: train/cat/000.JPEG")
+
+
 def test_changes_come_before_after_and_with_labels(folder: Path) -> None:
     def mirror(images: torch.Tensor, indices: np.ndarray, epoch: int) -> torch.Tensor:
         assert images.dtype == torch.uint8
@@ -152,15 +174,3 @@ def test_what_cannot_be_a_batch_is_refused(folder: Path) -> None:
         batches(part, batch_size=24)
     with pytest.raises(UsageError, match="epoch of 4"):
         batches(part).batch(0, 4)
-
-
-def test_evaluation_goes_through_all_readable_photos(folder: Path) -> None:
-    (folder / "train" / "cat" / "001.JPEG").write_bytes(b"")
-    part = train_part(folder)
-    seen = list(eval_batches(part, 10, PREPROCESS))
-    assert [len(batch.labels) for batch in seen] == [10, 10, 2]
-    indices = np.concatenate([batch.indices for batch in seen])
-    assert indices.tolist() == [0, *range(2, 23)]
-    expected = torch.from_numpy(np.stack([prepare(part.read(int(i)), PREPROCESS) for i in indices]))
-    assert torch.equal(torch.cat([batch.images for batch in seen]), normalise(expected, PREPROCESS))
-    assert torch.equal(torch.cat([batch.labels for batch in seen]), part.labels[torch.from_numpy(indices)])

@@ -163,7 +163,9 @@ def test_links_devices_and_paths_out_of_it_are_left_alone(tmp_path: Path) -> Non
         ({"1.jpg": b"x"}, r"1\.jpg has no label"),
         ({"1.jpg": b"x", "1.json": b"{}"}, "no label in it"),
         ({"1.jpg": b"x", "1.json": b"[1"}, "no label in it"),
+        ({"1.jpg": b"x", "1.json": b"[" * 60_000}, r"train\.tar: 1\.json: no label in it"),
         ({"1.jpg": b"x", "1.cls": b"\xff"}, "no label in it"),
+        ({"1.jpg": b"x", "1.cls": b"1" * 5_000}, "accepted: 0 to 1, or a name"),
         ({"1.jpg": b"x", "1.cls": b"1" * 70_000}, "a label has up to"),
         ({"1.jpg": b"x", "1.cls": b"7"}, r"train\.tar/1\.jpg: class '7'; accepted: 0 to 1, or a name in classes\.txt"),
         ({"1.jpg": b"x", "1.cls": b"-1"}, "class '-1'"),
@@ -175,6 +177,14 @@ def test_what_has_no_class_is_refused(members: dict[str, bytes], said: str, tmp_
     (tmp_path / CLASS_FILE).write_text("cat\ndog\n", encoding="utf-8")
     with pytest.raises(DataError, match=said):
         scan_shards(tmp_path)
+
+
+def test_labels_are_numbers_where_all_can_be_and_names_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / CLASS_FILE).write_text("2\n0\n3\n", encoding="utf-8")
+    write_shard(tmp_path / "train.tar", {"1.jpg": b"x", "1.cls": b"2", "2.jpg": b"x", "2.cls": b"0"})
+    assert [entry.label for entry in scan_shards(tmp_path)[0].entries] == ["3", "2"]
+    write_shard(tmp_path / "val.tar", {"1.jpg": b"x", "1.cls": b"3"})
+    assert [entry.label for entry in scan_shards(tmp_path)[0].entries] == ["2", "0", "3"]
 
 
 def test_a_class_number_without_end_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlab.data.splits import fraction_of, hold_out, shares
+from cnnlab.data.splits import few_of_each, fraction_of, hold_out, shares
 from cnnlab.errors import UsageError
 
 
@@ -57,3 +57,23 @@ def test_a_split_that_leaves_nothing_is_refused(count: int) -> None:
 
 def test_fraction_of_is_at_least_one() -> None:
     assert [fraction_of(n, 0.1) for n in (1, 2, 14, 100)] == [0, 1, 1, 10]
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=80), st.integers(0, 2**32), st.data())
+def test_a_few_are_as_many_of_each_class_as_there_are(labels: list[int], seed: int, data: st.DataObject) -> None:
+    array = np.array(labels, np.int64)
+    count = data.draw(st.integers(1, len(labels)))
+    chosen = few_of_each(array, count, seed)
+    assert len(set(chosen)) == count
+    assert (np.diff(chosen) > 0).all()
+    taken = np.bincount(array[chosen], minlength=5)
+    most = taken.max()
+    for label in set(labels):  # a class with fewer than the most, but for one, gave all it has
+        assert taken[label] >= min(most - 1, labels.count(label))
+    assert np.array_equal(chosen, few_of_each(array, count, seed))
+
+
+@pytest.mark.parametrize("count", [0, 11])
+def test_a_few_are_at_least_one_and_at_most_all(count: int) -> None:
+    with pytest.raises(UsageError, match=f"cannot choose {count} of 10 images; give 1 to 10"):
+        few_of_each(np.arange(10) % 2, count)

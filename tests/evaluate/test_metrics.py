@@ -12,7 +12,6 @@ from sklearn.metrics import (
     brier_score_loss,
     log_loss,
     precision_recall_fscore_support,
-    recall_score,
     roc_auc_score,
     top_k_accuracy_score,
 )
@@ -29,7 +28,6 @@ from cnnlab.evaluate.metrics import (
     class_metrics,
     confusion_matrix,
     negative_log_likelihood,
-    per_class_accuracy,
     top_k_accuracy,
     top_k_hits,
 )
@@ -67,16 +65,6 @@ def test_the_loss_is_scikit_learns_and_torchs(images: int, classes: int, seed: i
     assert found == pytest.approx(float(torch.nn.functional.nll_loss(probabilities.log(), labels)), abs=1e-6)
 
 
-@cases
-def test_accuracy_by_class_is_scikit_learns_recall(images: int, classes: int, seed: int) -> None:
-    probabilities, labels = drawn(images, classes, seed)
-    guesses = probabilities.argmax(1).numpy()
-    present = sorted(set(labels.tolist()))
-    expected = dict(zip(present, recall_score(labels.numpy(), guesses, labels=present, average=None), strict=True))
-    for number, found in enumerate(per_class_accuracy(probabilities, labels)):
-        assert found == (pytest.approx(expected[number], abs=1e-6) if number in expected else None)
-
-
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_top_k_is_torchmetrics(k: int) -> None:
     from torchmetrics.functional.classification import multiclass_accuracy
@@ -84,14 +72,6 @@ def test_top_k_is_torchmetrics(k: int) -> None:
     probabilities, labels = drawn(300, 10, k)
     expected = multiclass_accuracy(probabilities, labels, num_classes=10, top_k=k, average="micro")
     assert top_k_accuracy(probabilities, labels, k) == pytest.approx(float(expected), abs=1e-6)
-
-
-def test_accuracy_by_class_is_torchmetrics() -> None:
-    from torchmetrics.functional.classification import multiclass_accuracy
-
-    probabilities, labels = drawn(300, 10, 0)
-    expected = multiclass_accuracy(probabilities, labels, num_classes=10, average=None)
-    assert per_class_accuracy(probabilities, labels) == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 @given(seed=st.integers(0, 2**32), scale=st.floats(0.5, 10))
@@ -109,7 +89,6 @@ def test_of_no_images_nothing_is_right_and_nothing_is_lost() -> None:
     probabilities, labels = torch.empty(0, 3), torch.empty(0, dtype=torch.int64)
     assert top_k_accuracy(probabilities, labels) == 0.0
     assert negative_log_likelihood(probabilities, labels) == 0.0
-    assert per_class_accuracy(probabilities, labels) == [None, None, None]
 
 
 def test_a_certain_mistake_costs_much_but_not_infinity() -> None:

@@ -115,7 +115,7 @@ def test_background_is_no_class() -> None:
 
 
 def test_a_name_that_is_neither_a_run_nor_published_is_told_what_is() -> None:
-    with pytest.raises(UsageError, match="no folder of a trained network, and no network with published weights"):
+    with pytest.raises(UsageError, match=r"holds no trained network .* nor are weights published under that name"):
         load("runs/nowhere")
 
 

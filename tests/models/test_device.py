@@ -5,7 +5,7 @@ import torch
 
 from cnnlab.errors import UsageError
 from cnnlab.models.catalog import create_model
-from cnnlab.models.device import keep_freed_memory, place_network, resolve_device
+from cnnlab.models.device import keep_freed_memory, place_network, resolve_device, return_freed_memory
 
 
 def test_auto_is_a_gpu_where_there_is_one() -> None:
@@ -34,7 +34,8 @@ def test_filters_lie_channels_last_and_answers_stay_the_same() -> None:
     torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
 
 
-def test_keeping_memory_can_be_asked_for_again_and_again() -> None:
+def test_keeping_memory_can_be_asked_for_again_and_again_and_undone() -> None:
     keep_freed_memory()
     keep_freed_memory()
+    return_freed_memory()
     assert torch.ones(2**20).sum() == 2**20

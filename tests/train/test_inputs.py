@@ -60,7 +60,7 @@ def test_photos_are_seen_as_the_recipe_tests_them(shapes: Path) -> None:
 
 
 def test_what_is_measured_in_memory_is_refused_for_photos(shapes: Path) -> None:
-    recipe = replace(get_recipe("modern/imagenet"), normalisation="channel")
+    recipe = get_recipe("modern/cifar10")
     with pytest.raises(UsageError, match="photos on disk need one of imagenet, mean_255, half, unit"):
         preprocess_for(recipe, load(shapes, photos=True))
 

@@ -90,10 +90,13 @@ def test_half_a_label_each_is_half_of_each_cross_entropy() -> None:
     torch.testing.assert_close(image_losses(CrossEntropy(), LOGITS[:1], shares), (first + second) / 2)
 
 
-def test_class_weights_are_torchs() -> None:
+def test_class_weights_are_torchs_over_images() -> None:
     weights = torch.tensor([1.0, 2.0, 5.0])
     ours = build_loss(CrossEntropy(), class_weights=weights)
-    torch.testing.assert_close(ours(LOGITS, LABELS), F.cross_entropy(LOGITS, LABELS, weight=weights))
+    torchs = F.cross_entropy(LOGITS, LABELS, weight=weights, reduction="sum") / len(LABELS)
+    torch.testing.assert_close(ours(LOGITS, LABELS), torchs)
+    pieces = [ours(LOGITS[:1], LABELS[:1]) * 1, ours(LOGITS[1:], LABELS[1:]) * (len(LABELS) - 1)]
+    torch.testing.assert_close(sum(pieces) / len(LABELS), ours(LOGITS, LABELS))
     torch.testing.assert_close(ours(LOGITS, F.one_hot(LABELS, 3).float()), ours(LOGITS, LABELS))
 
 

@@ -26,7 +26,7 @@ def test_two_steps_by_hand() -> None:
         square = 0.9 * square + 0.1 * whole**2
         velocity = 0.5 * velocity + 0.1 * factor * whole / math.sqrt(square + 1.0)
         expected -= velocity
-        assert float(weight) == pytest.approx(expected, rel=1e-6)
+        assert weight.item() == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(("momentum", "eps"), [(0.9, 1.0), (0.0, 1e-3)])

@@ -81,11 +81,12 @@ def test_plateau_never_drops_while_the_error_falls() -> None:
         st.just(Constant()),
         st.builds(Step, every_steps=st.integers(1, 1000), factor=st.floats(0.01, 1)),
         st.builds(Cosine, final_factor=st.floats(0, 1)),
+        st.builds(Sigmoid, gamma=st.floats(-10, 10), at_step=st.integers(1, 1000)),
         st.builds(OneCycle, peak_at=st.floats(0, 1), start_factor=st.floats(0, 1), final_factor=st.floats(0, 1)),
     ),
     share=st.floats(0, 1),
 )
-def test_a_factor_is_never_above_one_nor_below_zero(schedule: Step | Cosine | OneCycle, share: float) -> None:
+def test_a_factor_is_never_above_one_nor_below_zero(schedule: Schedule, share: float) -> None:
     factor = factor_at(schedule, share * 1000, 1000)
     assert math.isfinite(factor)
     assert -1e-12 <= factor <= 1 + 1e-12
@@ -104,6 +105,7 @@ CAFFE = [
     (Polynomial(power=1.0), 1_000_000, 0.0),
     (Sigmoid(gamma=-0.01, at_step=500), 500, 0.5),
     (Sigmoid(gamma=-0.01, at_step=500), 600, 0.2689414213699951),  # 1 / (1 + e)
+    (Sigmoid(gamma=-1.0, at_step=1000), 2000, 0.0),
 ]
 
 

@@ -1,6 +1,6 @@
 """Find what is wrong with a training: a few real steps, watched by depth, with verdicts and remedies.
 
-MODEL starts with new weights; RUN goes on from its own, with its own optimizer and data, and is not changed.
+MODEL starts with new weights; RUN goes on from its own, with its own loss, optimizer and data, and is not changed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cnnlab.explain.trial import Trial
     from cnnlab.explain.verdict import Verdict
     from cnnlab.models.layers import Network
+    from cnnlab.train.losses import LossFunction
     from cnnlab.types import Preprocess
 
 LR = 0.01
@@ -84,6 +85,7 @@ class Subject:
 
     title: str
     network: Network
+    loss: LossFunction
     optimizers: list[torch.optim.Optimizer]
     part: Part
     preprocess: Preprocess
@@ -103,7 +105,8 @@ def _model_subject(args: argparse.Namespace) -> Subject:
     from cnnlab.models.catalog import create_model, require_model
     from cnnlab.models.device import place_network, resolve_device
     from cnnlab.models.initialise import initialise
-    from cnnlab.recipes.recipe import Sgd
+    from cnnlab.recipes.recipe import CrossEntropy, Sgd
+    from cnnlab.train.losses import build_loss
     from cnnlab.train.optim import build_optimizers
 
     entry = require_model(args.target)
@@ -125,6 +128,7 @@ def _model_subject(args: argparse.Namespace) -> Subject:
     return Subject(
         f"{args.target}, new weights ({args.init}), on {parts.name}; SGD with momentum 0.9, learning rate {lr:g}",
         network,
+        build_loss(CrossEntropy()),
         build_optimizers(Sgd(lr=lr), network, decay_norms_and_biases=True),
         part,
         preprocess,
@@ -134,13 +138,14 @@ def _model_subject(args: argparse.Namespace) -> Subject:
 
 
 def _run_subject(args: argparse.Namespace) -> Subject:
-    """A run's own weights, preprocessing, optimizer and training images."""
+    """A run's own weights, preprocessing, loss, optimizer and training images."""
     from statistics import median
 
     from cnnlab.evaluate.classifier import load, trained_on
     from cnnlab.evaluate.examine import load_for
     from cnnlab.explain.sample import sample
     from cnnlab.recipes import recipe as recipes
+    from cnnlab.train.losses import build_loss
     from cnnlab.train.optim import build_optimizers, set_lr
     from cnnlab.train.record import read_records
 
@@ -152,12 +157,16 @@ def _run_subject(args: argparse.Namespace) -> Subject:
     rates = [record["lr"] for record in read_records(folder) if record.get("lr")]
     lr = args.lr or (median(rates) if rates else recipe.optimizer.lr)
     optimizers = build_optimizers(
-        recipe.optimizer, classifier.network, decay_norms_and_biases=recipe.decay_norms_and_biases
+        recipe.optimizer,
+        classifier.network,
+        decay_norms_and_biases=recipe.decay_norms_and_biases,
+        multiply=recipe.multiply,
     )
     set_lr(optimizers, lr / recipe.optimizer.lr)
     return Subject(
         f"{recipe.model} as trained in {folder}, on {parts.name}; {recipe.optimizer.kind}, learning rate {lr:g}",
         classifier.network,
+        build_loss(recipe.loss, label_smoothing=recipe.label_smoothing),
         optimizers,
         sample(parts.train, _images_needed(args), classifier.config.preprocess, args.seed),
         classifier.config.preprocess,
@@ -174,7 +183,6 @@ def _images_needed(args: argparse.Namespace) -> int:
 def _try(subject: Subject, args: argparse.Namespace) -> Trial:
     """The watched steps, by cnnlab's own training step, without augmentation."""
     import torch
-    import torch.nn.functional as F
 
     from cnnlab.data.preprocess import normalise
     from cnnlab.explain.labels import check_labels
@@ -185,7 +193,7 @@ def _try(subject: Subject, args: argparse.Namespace) -> Trial:
     images = subject.part.images
     labels = subject.part.labels.to(subject.device)
     size = min(args.batch_size, len(labels))
-    rule = Rule(F.cross_entropy, resolve_precision("fp32", subject.device))
+    rule = Rule(subject.loss, resolve_precision("fp32", subject.device))
     scaler = rule.precision.scaler()
     network = subject.network.train()
 

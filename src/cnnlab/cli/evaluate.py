@@ -141,8 +141,7 @@ def _snapshots(member: Classifier) -> list[Classifier]:
     kept = checkpoint.list_checkpoints(member.folder / "checkpoints")
     if not kept:
         raise UsageError(f"{member.folder} keeps no checkpoints; test it without --snapshots")
-    tensors = (checkpoint.load(each).tensors for each in kept)
-    return [with_weights(member, each.get("average", each["network"])) for each in tensors]
+    return [with_weights(member, checkpoint.load(each).tested_weights) for each in kept]
 
 
 def _row(

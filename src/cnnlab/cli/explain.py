@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
     out = console(json_output=args.json)
     found: list[dict[str, Any]] = []
     refused: list[dict[str, str]] = []
-    for path in args.images:
+    for path, name in zip(args.images, picture_names(args.images), strict=True):
         try:
-            found.append(_explain(classifier, path, args))
+            found.append(_explain(classifier, path, args.out / f"{name}-{args.method}.png", args))
         except ImageError as error:
             refused.append({"path": str(path), "reason": str(error)})
     if args.json:
@@ -64,7 +65,19 @@ def run(args: argparse.Namespace) -> int:
     return ImageError.exit_code if refused else 0
 
 
-def _explain(classifier: Classifier, path: Path, args: argparse.Namespace) -> dict[str, Any]:
+def picture_names(paths: Iterable[Path]) -> list[str]:
+    """The name of each image without its ending, numbered from 2 on where it is taken: x, y, x-2."""
+    names: dict[str, str] = {}  # by what a file system that ignores case holds them to be
+    for path in paths:
+        number, name = 1, path.stem
+        while name.casefold() in names:
+            number += 1
+            name = f"{path.stem}-{number}"
+        names[name.casefold()] = name
+    return list(names.values())
+
+
+def _explain(classifier: Classifier, path: Path, picture: Path, args: argparse.Namespace) -> dict[str, Any]:
     """One image's picture, and what it shows as plain values."""
     from cnnlab.data.decode import decode_file
     from cnnlab.data.preprocess import normalise
@@ -85,7 +98,7 @@ def _explain(classifier: Classifier, path: Path, args: argparse.Namespace) -> di
         "layer": found.layer,
         "probabilities": {names[place]: value for place, value in zip(places.tolist(), values.tolist(), strict=True)},
     }
-    told["picture"] = str(_draw(seen, told, found, args.out / f"{path.stem}-{args.method}.png"))
+    told["picture"] = str(_draw(seen, told, found, picture))
     return {**told, **(_sanity(classifier, image, found, methods[0]) if args.sanity else {})}
 
 

@@ -18,7 +18,8 @@ PUBLISHED_EIGENVECTORS = (
     (-0.5808, -0.0045, -0.8140),
     (-0.5836, -0.6948, 0.4203),
 )
-"""The colour PCA widely used for ImageNet, RGB in [0, 1]; a column is an axis. From fb.resnet.torch."""
+"""The colour PCA widely used for ImageNet, in the unit of `stats.colour_pca`: eigenvalues of the covariance of RGB in
+[0, 1]; a column is an axis. From fb.resnet.torch."""
 
 _GREY = (0.2989, 0.587, 0.114)  # ITU-R 601, as torchvision
 _PCA_STREAM, _ORDER_STREAM, _FACTOR_STREAM, _JITTER_STREAM = 300, 303, 306, 309

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cnnlab.data.decode import SUFFIXES
 from cnnlab.errors import DataError
 
 LISTS = ("{split}.txt", "{split}.csv", "LOC_val_solution.csv", "ILSVRC2012_validation_ground_truth.txt")
@@ -67,11 +68,21 @@ def _read_list(path: Path, folder: Path, files: Sequence[str], classes: Sequence
         if not rest.strip() or (number == 1 and rest.strip().lower() in ("predictionstring", "label", "class", "wnid")):
             continue
         label = rest.split()[0] if path.name.startswith(_OWN_NAMES) else rest.strip()
-        stem = name.rpartition("/")[2].partition(".")[0]
-        labels[stem] = label if label in known else _by_number(label, classes, f"{path} line {number}")
-    by_file = {file: labels.get(file.partition(".")[0]) for file in files}
+        label = label if label in known else _by_number(label, classes, f"{path} line {number}")
+        key = _without_ending(name.rpartition("/")[2])
+        if labels.setdefault(key, label) != label:
+            raise DataError(
+                f"{path} line {number}: {key} is of class {label!r}, and of {labels[key]!r} in a line before; give "
+                "each file one class (its ending and folder do not count)"
+            )
+    by_file = {file: labels.get(_without_ending(file)) for file in files}
     _require_all(path, by_file)
     return {file: label for file, label in by_file.items() if label is not None}
+
+
+def _without_ending(name: str) -> str:
+    stem, _, ending = name.rpartition(".")
+    return stem if f".{ending.lower()}" in SUFFIXES else name
 
 
 def _read_ground_truth(path: Path, folder: Path, files: Sequence[str], classes: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +11,9 @@ import torch
 from torch import Tensor
 
 from cnnlab.data.parts import Part
-from cnnlab.data.photos import Photos, read_ahead
-from cnnlab.data.preprocess import normalise, prepare
+from cnnlab.data.preprocess import normalise
 from cnnlab.data.sampler import order, times_before, weighted_order
-from cnnlab.errors import ImageError, UsageError
+from cnnlab.errors import UsageError
 from cnnlab.types import Preprocess
 
 Indices = npt.NDArray[np.int64]
@@ -158,32 +156,16 @@ class Batches:
 
 
 def eval_batches(
-    part: Part | Photos, batch_size: int, preprocess: Preprocess, device: torch.device | str = "cpu"
+    part: Part, batch_size: int, preprocess: Preprocess, device: torch.device | str = "cpu"
 ) -> Iterator[Batch]:
     """Go through a part in its own order, unchanged by chance; the last batch may be smaller.
 
-    Photos are brought to one size by `preprocess`, and unreadable ones left out. Raises `UsageError` for a
-    batch size below 1.
+    Raises `UsageError` for a batch size below 1.
     """
     if batch_size < 1:
         raise UsageError(f"batch size {batch_size}; give 1 or more")
-    if isinstance(part, Photos):
-        yield from _eval_photos(part, batch_size, preprocess, device)
-        return
     for first in range(0, len(part), batch_size):
         images = part.images[first : first + batch_size].to(device)
         labels = part.labels[first : first + batch_size].to(device)
         indices = np.arange(first, first + len(labels), dtype=np.int64)
-        yield Batch(normalise(images, preprocess), labels, indices)
-
-
-def _eval_photos(
-    photos: Photos, batch_size: int, preprocess: Preprocess, device: torch.device | str
-) -> Iterator[Batch]:
-    prepared = enumerate(read_ahead(lambda index: prepare(photos.read(index), preprocess), range(len(photos))))
-    readable = ((index, image) for index, image in prepared if not isinstance(image, ImageError))
-    while chunk := list(islice(readable, batch_size)):
-        indices = np.array([index for index, _ in chunk], np.int64)
-        images = torch.from_numpy(np.stack([image for _, image in chunk])).to(device)
-        labels = photos.labels[torch.from_numpy(indices)].to(device)
         yield Batch(normalise(images, preprocess), labels, indices)

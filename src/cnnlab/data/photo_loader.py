@@ -115,7 +115,7 @@ class PhotoBatches:
 
     def _fill(self, row: Pixels, index: int, numbers: Floats) -> int:
         """Put a crop of photo `index` into `row`, or of the first readable one after it; give its index."""
-        while True:
+        for _ in range(len(self._photos)):
             if index not in self.unreadable:
                 try:
                     row[:] = self._cut(index, numbers)
@@ -123,6 +123,7 @@ class PhotoBatches:
                 except ImageError as error:
                     self.unreadable.add(index, str(error))
             index = (index + 1) % len(self._photos)
+        raise self.unreadable.none_left()
 
     def _cut(self, index: int, numbers: Floats) -> Pixels:
         data, name = self._photos.files.read(index), self._photos.names[index]

@@ -1,15 +1,17 @@
 """Tar shards in WebDataset's layout, read at random by an index of where each image lies.
 
 A shard is a plain .tar file whose members go together by key, the name up to its first dot:
-`000001.jpg` with `000001.cls` (a class number or name) or `000001.json` (`{"label": …}`). One pass over
-the headers gives the index, which is kept in the cache as long as a shard's size and time stay the same.
-Members are read where they lie and never unpacked; links, devices and other such members are left alone.
+`000001.jpg` with `000001.cls` (a class number or name) or `000001.json` (`{"label": …}`). Beside a class
+file, labels that could all be its numbers are, whatever its names. One pass over the headers gives the
+index, which is kept in the cache as long as a shard's size and time stay the same. Members are read where
+they lie and never unpacked; links, devices and other such members are left alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import tarfile
 from collections.abc import Iterator
@@ -31,6 +33,7 @@ CLASS_FILE = "classes.txt"
 
 MAX_LABEL_BYTES = 65_536
 MAX_CLASSES = 1_000_000
+MAX_DIGITS = 100
 
 Indices = npt.NDArray[np.int64]
 
@@ -94,8 +97,10 @@ def scan_shards(folder: Path) -> tuple[Listing, ShardFiles]:
     samples = [(number, sample) for number, path in enumerate(paths) for sample in _index(path)]
     if not samples:
         raise DataError(f"the {len(paths)} shards of {folder} hold no images ({', '.join(SUFFIXES)})")
-    classes = _classes(folder, {sample.label for _, sample in samples})
-    known = set(classes or ())
+    labels = {sample.label for _, sample in samples}
+    classes = _classes(folder, labels)
+    # Numbers where all can be, as `pack` writes them: names such as "1", "2", "10" would take the numbers of others.
+    known: set[str] = set() if all(_is_number(each, len(classes or ())) for each in labels) else set(classes or ())
     splits = [_split_of(path) for path in paths]
     entries = []
     for number, sample in samples:
@@ -127,13 +132,14 @@ def _classes(folder: Path, labels: set[str]) -> tuple[str, ...] | None:
 def _class_of(label: str, classes: tuple[str, ...] | None, known: set[str], where: str) -> str:
     if classes is None or label in known:
         return label
-    if _is_number(label) and int(label) < len(classes):
+    if _is_number(label, len(classes)):
         return classes[int(label)]
     raise DataError(f"{where}: class {label!r}; accepted: 0 to {len(classes) - 1}, or a name in {CLASS_FILE}")
 
 
-def _is_number(label: str) -> bool:
-    return label.isascii() and label.isdigit()
+def _is_number(label: str, end: float = math.inf) -> bool:
+    """Whether a label is a number below `end`; one of more digits than Python reads (4,300) is a name."""
+    return label.isascii() and label.isdigit() and len(label) <= MAX_DIGITS and int(label) < end
 
 
 def _index(path: Path) -> list[_Sample]:
@@ -228,5 +234,5 @@ def _label(tar: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> str:
         if member.name.endswith(".json"):
             return str(json.loads(data)["label"])
         return data.decode().strip()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f'{where}: no label in it; accepted: {{"label": …}} in .json, a class in .cls') from None

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cnnlab.data.sampler import hashes
 from cnnlab.errors import UsageError
 
-_SPLIT_STREAM = 100
+_SPLIT_STREAM, _FEW_STREAM = 100, 101
 
 
 def hold_out(
@@ -35,6 +35,20 @@ def hold_out(
             keys = hashes(seed, 0, members, _SPLIT_STREAM)
             held[members[np.argsort(keys, kind="stable")[:quota]]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def few_of_each(labels: npt.NDArray[np.int64], num_images: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Choose `num_images` of `labels` (N,), from every class as many as of any other as far as they go.
+
+    Returns rising indices, int64 (num_images,). Raises `UsageError` for none, or more than there are.
+    """
+    if not 1 <= num_images <= len(labels):
+        raise UsageError(f"cannot choose {num_images} of {len(labels)} images; give 1 to {len(labels)}")
+    keys = hashes(seed, 0, np.arange(len(labels)), _FEW_STREAM)
+    by_class = np.lexsort((keys, labels))
+    ranks = np.concatenate([np.arange(count) for count in np.unique(labels, return_counts=True)[1]])
+    chosen: npt.NDArray[np.int64] = by_class[np.lexsort((keys[by_class], ranks))[:num_images]]
+    return np.sort(chosen)
 
 
 def shares(counts: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:

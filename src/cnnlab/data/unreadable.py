@@ -47,4 +47,8 @@ class Unreadable:
         self._reasons[index] = reason
         refuse_too_many(self.reasons, self._count, self._max_bad, self._where)
         if len(self) == self._count:
-            raise DataError(f"{self._where}: none of {self._count} images can be read: {reason}")
+            raise self.none_left()
+
+    def none_left(self) -> DataError:
+        """The error to raise where no photo can be read."""
+        return DataError(f"{self._where}: none of {self._count} images can be read: {self.reasons[0]}")

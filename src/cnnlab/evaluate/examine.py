@@ -193,9 +193,14 @@ def load_for(members: Sequence[Classifier], data: str, *, folder: Path | None = 
         photos=True,
         max_bad=max_bad,
     )
-    if parts.class_names != names and not _both_are_imagenet(names, parts.class_names):
+    if not same_classes(names, parts.class_names):
         raise _other_classes(names, parts.class_names, data)
     return parts
+
+
+def same_classes(known: Sequence[str], found: Sequence[str]) -> bool:
+    """Whether two lists name the same classes in the same order; ImageNet's go by several names."""
+    return tuple(known) == tuple(found) or _both_are_imagenet(known, found)
 
 
 def _both_are_imagenet(known: Sequence[str], found: Sequence[str]) -> bool:

@@ -36,16 +36,6 @@ def negative_log_likelihood(probabilities: Tensor, labels: Tensor) -> float:
     return float(-chosen.log().mean()) if len(labels) else 0.0
 
 
-def per_class_accuracy(probabilities: Tensor, labels: Tensor) -> list[float | None]:
-    """For each class the share of its images that are recognised, None where it has no image."""
-    hits = top_k_hits(probabilities, labels)
-    found = []
-    for each in range(probabilities.shape[1]):
-        mine = labels == each
-        found.append(float(hits[mine].float().mean()) if bool(mine.any()) else None)
-    return found
-
-
 # -- class by class --------------------------------------------------------------------------------------------
 
 

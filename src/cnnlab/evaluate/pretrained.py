@@ -44,8 +44,8 @@ def load(source: str | Path, *, device: str = "auto", report: Report | None = No
         return load_folder(source, device=device)
     if not is_published(str(source)):
         raise UsageError(
-            f"{source} is no folder of a trained network, and no network with published weights; train one: "
-            "cnnlab train --run FOLDER, or see the column weights of: cnnlab models"
+            f"{source} holds no trained network (there is no such folder), nor are weights published under that name; "
+            f"train one: cnnlab train --run {source}, or see the column weights of: cnnlab models"
         )
     return pretrained(str(source), device=device, report=report)
 

@@ -38,6 +38,7 @@ IMAGENET = Recipe(
         "crops of 227x227: the paper says 224, but its first layer needs 227 for 55x55 maps",
         "the rate was lowered by hand; here after 5 epochs without a lower validation error, three times at most",
         "the mean of each channel in place of the mean image (unverified)",
+        "the paper does not say in which unit its colour noise takes the eigenvalues: RGB in [0, 1] here (our reading)",
         "one device in place of two; momentum in torch's form, the same while the rate is constant",
     ),
 )

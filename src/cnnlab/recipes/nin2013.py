@@ -1,7 +1,7 @@
 """Network in Network. Lin, Chen, Yan 2013 (arXiv:1312.4400), section 4.
 
-CIFAR-10: mlpconv layers, dropout 0.5 between them, batches of 128, global contrast normalisation and ZCA whitening as
-maxout, learning rate divided by 10 twice when training stalls; translation and mirroring (unverified). The numbers
+CIFAR-10: mlpconv layers, dropout 0.5 between them. Unverified: batches of 128, global contrast normalisation and ZCA
+whitening as maxout, learning rate divided by 10 twice when training stalls, translation and mirroring. The numbers
 are those of the authors' network in Caffe's model zoo as three ports agree on them (unverified, the file itself was
 not at hand): rate 0.1, twice that for biases, a tenth for the layer of class maps, momentum 0.9, weight decay 1e-4
 but not of biases, N(0, 0.05) initialisation, 120k steps. Paper: 8.81% error with augmentation, 10.41% without.
@@ -35,7 +35,8 @@ CIFAR10 = Recipe(
     differences=(
         "rates, decay and length are those of the authors' file for Caffe, as ports of it have them (unverified); the "
         "steps at which the rate is divided are those of the authors' file for CIFAR-100 (unverified); the paper "
-        "divides it when training stalls",
+        "divides it when training stalls (unverified)",
+        "batches of 128, contrast normalisation and whitening are known from memory (unverified)",
         "translation by up to 4 pixels: how far the authors moved images is unverified",
     ),
 )

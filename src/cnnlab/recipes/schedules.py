@@ -146,7 +146,7 @@ Schedule = Annotated[
 
 @dataclass(frozen=True, config=STRICT)
 class WarmupUntilError:
-    """`factor` times the learning rate until an epoch-wide running training error falls below `error`.
+    """`factor` times the learning rate until the training error of 20 steps in a row is below `error`.
 
     He et al. 2015, section 4.2: ResNet-110 starts at 0.01 until the training error is below 80%.
     """

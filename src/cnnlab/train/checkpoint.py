@@ -1,7 +1,8 @@
 """Checkpoints: folders of safetensors with a manifest, written aside, fsynced, then renamed.
 
 A checkpoint `step-00001234` holds `network.safetensors`, `optimizer.safetensors`, `average.safetensors`
-(where weights are averaged), `state.json` and `manifest.json`, which lists size and SHA-256 of each.
+(where weights are averaged), `best.safetensors` (where a run has patience), `state.json` and `manifest.json`,
+which lists size and SHA-256 of each.
 Nothing is ever unpickled. A crash at any moment leaves the earlier checkpoints as they were.
 """
 
@@ -35,6 +36,11 @@ class Checkpoint:
 
     tensors: Mapping[str, Mapping[str, Tensor]]
     state: Mapping[str, Any]
+
+    @property
+    def tested_weights(self) -> Mapping[str, Tensor]:
+        """The weights a test would use at this step: the average, once it holds any, else the network's own."""
+        return self.tensors["average" if self.state["progress"]["averaged"] else "network"]
 
 
 def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int = 2) -> Path:

@@ -28,8 +28,9 @@ def build_loss(loss: Loss, *, label_smoothing: float = 0.0, class_weights: Tenso
     Args:
         loss: one of the recipe's losses.
         label_smoothing: the share of each label that goes to all classes alike; for cross-entropy.
-        class_weights: (K,) on the device. Each image counts as much as its class, and the mean is over these
-            weights; an image with shares of several classes counts as much as they do together.
+        class_weights: (K,) on the device. Each image counts as much as its class; an image with shares of several
+            classes counts as much as they do together. The mean is over images, so that a batch in pieces comes to
+            the same as a whole one; balanced weights are 1 on average.
     """
 
     def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -37,7 +38,7 @@ def build_loss(loss: Loss, *, label_smoothing: float = 0.0, class_weights: Tenso
         if class_weights is None:
             return losses.mean()
         weights = class_weights[labels] if labels.ndim == 1 else labels @ class_weights
-        return (losses * weights).sum() / weights.sum()
+        return (losses * weights).mean()
 
     return mean_loss
 

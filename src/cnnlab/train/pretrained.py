@@ -12,10 +12,11 @@ from torch import nn
 from cnnlab.data.whitening import load_whitening
 from cnnlab.errors import DataError, UnknownNameError, UsageError
 from cnnlab.evaluate.classifier import CONFIG, WEIGHTS, read_config
-from cnnlab.evaluate.pretrained import fetch_weights
+from cnnlab.evaluate.examine import same_classes
+from cnnlab.evaluate.pretrained import class_names, fetch_weights, is_published
 from cnnlab.models.catalog import create_model
 from cnnlab.models.layers import Network
-from cnnlab.models.official_weights import find_weights
+from cnnlab.models.official_weights import Weights, find_weights
 from cnnlab.models.weights import load_weights
 from cnnlab.recipes.recipe import CopyLayers
 from cnnlab.types import Preprocess
@@ -58,7 +59,7 @@ def find_source(name: str, model: str | None = None) -> Source:
         load_whitening(config.preprocess, path)
         return Source(name, path / WEIGHTS, config.architecture, config.preprocess, config.labels.names)
     if path.is_file() or (path.suffix in FILES and path.parent != Path()):
-        return Source(name, path)
+        return _published(find_weights(path.name), path) if is_published(path.name) else Source(name, path)
     if name == OFFICIAL and model is None:
         raise UsageError(
             "--pretrained without a value takes the published weights of --model; name one: --model resnet18"
@@ -69,11 +70,18 @@ def find_source(name: str, model: str | None = None) -> Source:
         raise UnknownNameError(
             f"--pretrained {name!r} is neither a run folder (with {CONFIG}) nor a file of weights; {error}"
         ) from None
-    return Source(found.name, None, found.name, found.preprocess)
+    return _published(found, None)
+
+
+def _published(found: Weights, path: Path | None) -> Source:
+    """Published weights; a file with "background" before its classes has no head that could be kept."""
+    names = class_names(found)
+    kept = names if len(names) == found.classes else ()
+    return Source(found.name, path, found.name, found.preprocess, kept)
 
 
 def load_pretrained(
-    network: Network, model: str, source: Source, class_names: Sequence[str], copy: CopyLayers | None = None
+    network: Network, model: str, source: Source, classes: Sequence[str], copy: CopyLayers | None = None
 ) -> str:
     """Start `network`, which is a `model`, from `source`; its last layer only where the classes are the same.
 
@@ -95,9 +103,9 @@ def load_pretrained(
             "or leave --pretrained out"
         )
     if source.class_names is not None:
-        same = source.class_names == tuple(class_names)
-        return _account(source, load_weights(network, path, drop_head=not same).kept, class_names)
-    return _account(source, _load_what_fits(network, path), class_names)
+        same = same_classes(source.class_names, classes)
+        return _account(source, load_weights(network, path, drop_head=not same).kept, classes)
+    return _account(source, _load_what_fits(network, path), classes)
 
 
 def _load_what_fits(network: Network, path: Path) -> tuple[str, ...]:

@@ -57,7 +57,8 @@ def lr_factor(
         case Polynomial():
             return math.pow(1 - min(step / total_steps, 1.0), schedule.power)
         case Sigmoid():
-            return 1 / (1 + math.exp(-schedule.gamma * (step - schedule.at_step)))
+            # e^700 is the last that a float holds, nearly: beyond it the factor is 0 either way.
+            return 1 / (1 + math.exp(min(700.0, -schedule.gamma * (step - schedule.at_step))))
         case Cosine():
             return _between(schedule.final_factor, 1.0, (1 + math.cos(math.pi * step / total_steps)) / 2)
         case OneCycle():
