@@ -146,3 +146,60 @@ def test_photos_are_cut_anew_by_a_recipe_that_says_so(cli: Cli, shapes: Path) ->
     found = cli("train", shapes, "--recipe", "modern/imagenet", *settings, *more)
     assert found.code == 0, found.err
     assert found.json["test"]["images"] >= 3
+
+
+def test_a_watched_training_leaves_its_flow_and_trains_the_same(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    for name, more in (("plain", ()), ("watched", ("--watch", "2"))):
+        assert cli("train", shapes, *SMALL, *more, "--run", name).code == 0
+    lines = (tmp_path / "watched" / "flow.jsonl").read_text(encoding="utf-8").splitlines()
+    steps = [json.loads(line)["step"] for line in lines]
+    assert steps[:2] == [0, 2]
+    assert (tmp_path / "watched" / "flow.png").is_file()
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("plain", "watched")]
+    assert weights[0] == weights[1]
+
+
+def test_data_after_watch_is_no_number_of_steps(cli: Cli) -> None:
+    found = cli("train", "--watch", "cifar10")
+    assert found.code == 2
+    assert "'cifar10' is no number of steps; DATA goes before --watch" in found.err
+
+
+def test_what_is_left_to_be_found_is_said(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    small = ("--model", "resnet20", "--epochs", "1", "--set", f"folder_pixels={PIXELS}", "--set", "batch_size=8")
+    found = cli("train", shapes, *small, "--lr", "auto", "--batch-size", "auto", "--run", "r")
+    assert found.code == 0, found.err
+    assert "batch size: the recipe's 8; on a CPU a larger one is no faster" in found.out
+    assert "learning rate: " in found.out
+    recipe = json.loads((tmp_path / "r" / "recipe.json").read_text(encoding="utf-8"))
+    assert f"learning rate: {recipe['optimizer']['lr']:.2g}, 10 times below" in found.out
+
+
+def test_a_trial_on_a_few_images_keeps_nothing_and_gives_a_verdict(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    small = ("--model", "resnet20", "--set", f"folder_pixels={PIXELS}", "--overfit", "4")
+    found = cli("train", shapes, *small, "--lr", "0.05", "--json")
+    assert found.code == 0, found.err
+    assert found.json["overfit"].keys() == {"images", "steps", "top1", "loss", "learned"}
+    assert (found.json["overfit"]["images"], found.json["overfit"]["learned"], found.json["advice"]) == (4, True, [])
+    hopeless = cli("train", shapes, *small, "--lr", "1e30")
+    assert "not learned: " in hopeless.out
+    assert f"cnnlab diagnose resnet20 {shapes}" in hopeless.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_names_what_it_has_no_use_for(cli: Cli) -> None:
+    found = cli("train", "synthetic", "--overfit", "4", "--run", "r", "--patience", "2", "--runs", "2", "--lr", "auto")
+    assert found.code == 2
+    assert "leave out --run, --patience, --runs, --lr" in found.err
+
+
+def test_fine_tuning_by_layers_reaches_the_run_and_cannot_change_in_it(
+    cli: Cli, shapes: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    more = ("--freeze", "--unfreeze-at", "0.5", "--layer-lr", "0.1", "--patience", "3")
+    found = cli("train", shapes, "--pretrained", tiny_run, *more, "--epochs", "1", "--batch-size", "8", "--run", "r")
+    assert found.code == 0, found.err
+    settings = json.loads((tmp_path / "r" / "settings.json").read_text(encoding="utf-8"))
+    assert (settings["unfreeze_at"], settings["layer_lr"], settings["patience"]) == (0.5, 0.1, 3)
+    again = cli("train", "--resume", "--run", "r", *more[1:])
+    assert (again.code, "--unfreeze-at, --layer-lr, --patience cannot change it" in again.err) == (2, True)

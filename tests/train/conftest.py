@@ -12,7 +12,7 @@ from cnnlab.data.preprocess import measure
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train.loop import Training
 from cnnlab.train.record import RunFolder
-from cnnlab.train.watch import Watch
+from cnnlab.train.watch import Watch, WatchSteps
 from tests.train.training import RECIPE, small_parts
 
 
@@ -28,6 +28,11 @@ class TrainingIn(Protocol):
         watch: Watch | None = None,
         device: str = "cpu",
         compiled: bool = False,
+        watch_steps: WatchSteps | None = None,
+        frozen: str | None = None,
+        unfreeze_at: float | None = None,
+        layer_lr: float | None = None,
+        patience: int | None = None,
     ) -> Training: ...
 
 
@@ -46,6 +51,11 @@ def training_in() -> Iterator[TrainingIn]:
         watch: Watch | None = None,
         device: str = "cpu",
         compiled: bool = False,
+        watch_steps: WatchSteps | None = None,
+        frozen: str | None = None,
+        unfreeze_at: float | None = None,
+        layer_lr: float | None = None,
+        patience: int | None = None,
     ) -> Training:
         parts = parts or small_parts()
         run = RunFolder(folder, resume=resume)
@@ -63,6 +73,11 @@ def training_in() -> Iterator[TrainingIn]:
             compiled=compiled,
             save_seconds=3600.0,
             watch=watch or Watch(),
+            watch_steps=watch_steps,
+            frozen=frozen,
+            unfreeze_at=unfreeze_at,
+            layer_lr=layer_lr,
+            patience=patience,
         )
 
     yield make

@@ -2,6 +2,7 @@ import json
 import os
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from cnnlab.errors import DataError, InterruptedRunError, NonFiniteLossError, UsageError
+from cnnlab.explain.live import LiveFlow
 from cnnlab.recipes.recipe import (
     LinearWarmup,
     Muon,
@@ -20,6 +22,7 @@ from cnnlab.recipes.recipe import (
     Sgd,
     WarmupUntilError,
 )
+from cnnlab.train.freeze import ALL_BUT_CLASSIFIER
 from cnnlab.train.loop import Training, build_network, fit, step_seed
 from cnnlab.train.record import TIMING, read_records
 from cnnlab.train.watch import Moment, Watch
@@ -260,3 +263,121 @@ def test_a_linear_warm_up_multiplies_the_schedule(training_in: TrainingIn, tmp_p
     watch = Recording()
     fit(training_in(tmp_path / "run", replace(RECIPE, warmup=LinearWarmup(steps=2)), watch=watch))
     assert [each.lr for each in watch.moments] == pytest.approx([0.0, 0.025, 0.05, 0.05, 0.005, 0.005, 0.0005, 0.0005])
+
+
+EVERY_THIRD = partial(LiveFlow, every=3)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, MUON], ids=["sgd", "muon"])
+def test_a_watched_training_ends_at_the_same_weights(training_in: TrainingIn, tmp_path: Path, recipe: Recipe) -> None:
+    plain = training_in(tmp_path / "plain", recipe)
+    watched = training_in(tmp_path / "watched", recipe, watch_steps=EVERY_THIRD)
+    fit(plain)
+    fit(watched)
+    assert same(weights(plain), weights(watched))
+    assert [each["step"] for each in read_records(tmp_path / "watched", "flow.jsonl")] == [0, 3, 6]
+    watched.draw_flow("title")
+    assert (tmp_path / "watched" / "flow.png").is_file()
+    plain.draw_flow("title")
+    assert not (tmp_path / "plain" / "flow.png").exists()
+
+
+def test_a_watched_training_goes_on_with_what_it_saw(training_in: TrainingIn, tmp_path: Path) -> None:
+    first = training_in(tmp_path / "run", watch_steps=EVERY_THIRD)
+    for _ in range(5):
+        first.step()
+        if first.clock.step == 3:
+            first.save()
+    first.run.close()
+    second = training_in(tmp_path / "run", resume=True, watch_steps=EVERY_THIRD)
+    second.restore("last")
+    assert [each["step"] for each in read_records(tmp_path / "run", "flow.jsonl")] == [0]
+    fit(second)
+    assert [each["step"] for each in read_records(tmp_path / "run", "flow.jsonl")] == [0, 3, 6]
+
+
+def test_sampled_steps_run_the_network_uncompiled(training_in: TrainingIn, tmp_path: Path) -> None:
+    training = training_in(tmp_path / "run", replace(RECIPE, steps=4), watch_steps=EVERY_THIRD)
+    compiled = []
+
+    def forward(images: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        compiled.append(training.clock.step)
+        return training.plain_forward(images)
+
+    training.forward = forward
+    fit(training)
+    assert compiled == [1, 2]
+
+
+def test_a_step_whose_loss_is_no_number_is_not_recorded(training_in: TrainingIn, tmp_path: Path) -> None:
+    training = training_in(tmp_path / "run", with_lr(1e30), watch_steps=partial(LiveFlow, every=1))
+    with pytest.raises(NonFiniteLossError):
+        fit(training)
+    seen = [each["step"] for each in read_records(tmp_path / "run", "flow.jsonl")]
+    assert training.clock.step not in seen
+
+
+def test_what_was_frozen_trains_from_its_share_on_and_resumes_exactly(training_in: TrainingIn, tmp_path: Path) -> None:
+    how = {"frozen": ALL_BUT_CLASSIFIER, "unfreeze_at": 0.5}
+    recipe = replace(RECIPE, average=None)
+    whole = training_in(tmp_path / "whole", recipe, **how)
+    first = {name: value.clone() for name, value in whole.network.state_dict().items()}
+    for _ in range(4):
+        whole.step()
+    body = [name for name in first if not name.startswith("fc.")]
+    assert all(torch.equal(whole.network.state_dict()[name], first[name]) for name in body)
+    assert not torch.equal(whole.network.fc.weight, first["fc.weight"])
+    fit(whole)
+    changed = [name for name in body if not torch.equal(whole.network.state_dict()[name], first[name])]
+    assert {"conv1.weight", "bn1.weight", "bn1.running_mean", "layer3.2.conv2.weight"} <= set(changed)
+    for stop_after in (2, 6):
+        folder = tmp_path / str(stop_after)
+        stopped = training_in(folder, recipe, **how)
+        for _ in range(stop_after):
+            stopped.step()
+        stopped.save()
+        stopped.run.close()
+        resumed = training_in(folder, recipe, resume=True, **how)
+        resumed.restore("last")
+        fit(resumed)
+        assert same(weights(whole), weights(resumed))
+
+
+def test_patience_ends_a_training_with_the_weights_of_its_best_epoch(training_in: TrainingIn, tmp_path: Path) -> None:
+    watch = Recording()
+    training = training_in(tmp_path / "run", replace(RECIPE, steps=80), watch=watch, patience=1)
+    kept: dict[str, torch.Tensor] = {}
+    while not training.done:
+        training.step()
+        errors = training.progress.val_errors
+        if training.clock.step % 4 == 0 and errors.index(min(errors)) == len(errors) - 1:
+            kept = {name: value.clone() for name, value in training.tested_network.state_dict().items()}
+    errors = training.progress.val_errors
+    assert not training.clock.done
+    assert errors[-1] >= min(errors[:-1])
+    assert same(dict(training.final_network.state_dict()), kept)
+    assert not same(dict(training.tested_network.state_dict()), kept)
+    assert read_records(tmp_path / "run")[-1]["split"] == "train"  # what was left of the window
+
+    training.save()
+    training.run.close()
+    resumed = training_in(tmp_path / "run", training.recipe, resume=True, patience=1)
+    resumed.restore("last")
+    assert resumed.done
+    assert same(dict(resumed.final_network.state_dict()), kept)
+
+
+def test_patience_without_validation_images_is_refused_by_name(training_in: TrainingIn, tmp_path: Path) -> None:
+    parts = small_parts()
+    empty = replace(parts, val=replace(parts.val, images=parts.val.images[:0], labels=parts.val.labels[:0]))
+    with pytest.raises(UsageError, match="--patience 3 watches the validation error, and synthetic is left without"):
+        training_in(tmp_path / "run", parts=empty, patience=3)
+
+
+def test_the_rate_of_all_layers_but_the_last_is_multiplied(training_in: TrainingIn, tmp_path: Path) -> None:
+    training = training_in(tmp_path / "run", layer_lr=0.1)
+    (optimizer,) = training.optimizers
+    lrs = {id(each): group["lr"] for group in optimizer.param_groups for each in group["params"]}
+    found = {name: lrs[id(each)] for name, each in training.network.named_parameters()}
+    assert found["conv1.weight"] == pytest.approx(0.005)
+    assert found["fc.weight"] == pytest.approx(0.05)

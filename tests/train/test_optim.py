@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from cnnlab.errors import UsageError
+from cnnlab.models.catalog import create_model
 from cnnlab.recipes.recipe import CAFFE_BIASES, AdamW, Multiply, Muon, RmsProp, Sgd
-from cnnlab.train.optim import ConvMuon, build_optimizers, orthogonalise, set_lr
+from cnnlab.train.optim import ConvMuon, build_optimizers, in_use, orthogonalise, set_lr, slow_body
 
 
 def small_network() -> nn.Sequential:
@@ -131,3 +132,26 @@ def test_layers_of_another_rate_are_trained_at_it_by_muon_too() -> None:
     optimizers = build_optimizers(recipe, small_network(), decay_norms_and_biases=True, multiply=multiply)
     rates = [sorted({group["lr"] for group in each.param_groups}) for each in optimizers]
     assert rates == [[0.05, 0.1], [0.2], [0.1, 0.2]]
+
+
+@pytest.mark.parametrize(
+    ("model", "last"),
+    [("resnet20", ["fc.weight", "fc.bias"]), ("alexnet", ["classifier.6.weight", "classifier.6.bias"])],
+)
+def test_all_layers_but_the_last_are_slow(model: str, last: list[str]) -> None:
+    network = create_model(model)
+    multiply = slow_body(network, 0.1)
+    (optimizer,) = build_optimizers(Sgd(lr=0.5), network, decay_norms_and_biases=True, multiply=multiply)
+    set_lr([optimizer], 0.5)
+    lr = {id(each): group["lr"] for group in optimizer.param_groups for each in group["params"]}
+    for name, parameter in network.named_parameters():
+        assert lr[id(parameter)] == pytest.approx(0.25 if name in last else 0.025), name
+
+
+def test_an_optimizer_whose_parameters_are_all_frozen_is_not_in_use() -> None:
+    network = small_network()
+    muon = build_optimizers(Muon(lr=0.1, rest=Sgd(lr=0.1)), network, decay_norms_and_biases=True)
+    assert in_use(muon) == muon
+    for parameter in network.parameters():
+        parameter.requires_grad_(parameter.ndim < 3)
+    assert in_use(muon) == muon[1:]

@@ -38,6 +38,29 @@ def test_records_after_a_step_are_forgotten_on_resume(tmp_path: Path) -> None:
         assert [each["step"] for each in run.records()] == [20, 40]
 
 
+def test_what_was_looked_into_has_a_file_of_its_own_whose_steps_count_from_0(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", resume=False) as run:
+        for step in (0, 20, 40):
+            run.log_flow({"step": step, "loss": 1.5}, {"gradient norm/conv1": 0.1})
+        run.drop_records_after(40)  # step 40 is taken again
+    assert [each["step"] for each in read_records(tmp_path / "run", "flow.jsonl")] == [0, 20]
+    assert list((tmp_path / "run").glob("events.out.tfevents*"))
+
+
+def test_a_start_is_forgotten_only_where_nothing_else_was_written(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", resume=False) as run:
+        run.write_json("recipe.json", {})
+        run.log(record(1))
+        run.forget_start()
+    assert (tmp_path / "run" / "recipe.json").is_file()
+    with RunFolder(tmp_path / "other", resume=False) as run:
+        run.write_json("recipe.json", {})
+        run.write_json("data.json", {})
+        run.forget_start()
+    with RunFolder(tmp_path / "other", resume=False):
+        pass
+
+
 def test_a_folder_with_an_earlier_run_is_refused_with_both_ways_out(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text("{}")
     with pytest.raises(UsageError, match=r"--resume.*or choose another"):

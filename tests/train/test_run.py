@@ -7,10 +7,13 @@ import pytest
 
 import cnnlab
 from cnnlab.errors import DataError, UnknownNameError, UsageError
+from cnnlab.explain.live import LiveFlow
 from cnnlab.recipes import get_recipe
-from cnnlab.recipes.recipe import Plateau, RandomArea, Recipe
+from cnnlab.recipes import recipe as recipes
+from cnnlab.recipes.recipe import Plateau, RandomArea, Recipe, Resolution
 from cnnlab.train.record import read_records
 from cnnlab.train.run import Settings, default_folder, resume_run, train_run, train_seeds
+from cnnlab.train.watch import Watch
 from tests.train.training import RECIPE
 
 SHORT = replace(RECIPE, steps=2, batch_size=8)
@@ -151,3 +154,69 @@ def test_photos_on_disk_are_trained_on_and_tested(shapes: Path, tmp_path: Path) 
 def test_default_folders_say_recipe_and_seed() -> None:
     recipe: Recipe = replace(SHORT, name="resnet2015/cifar10")
     assert default_folder(recipe, 3).name.startswith("resnet2015-cifar10-seed3-")
+
+
+def test_a_rate_found_is_written_down_and_trains_as_if_it_had_been_given(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    class Hearing(Watch):
+        def said(self, message: str) -> None:
+            said.append(message)
+
+    recipe = replace(SHORT, model="lenet5_modern", average=None)
+    found = train_run(recipe, replace(SETTINGS, auto_lr=True), tmp_path / "found", watch=Hearing())
+    written = recipes.read(found.folder / "recipe.json")
+    assert written.optimizer.lr != recipe.optimizer.lr
+    assert any(f"learning rate: {written.optimizer.lr:.2g}, 10 times below" in each for each in said)
+    given = train_run(written, SETTINGS, tmp_path / "given")
+    weights = [(each.folder / "model.safetensors").read_bytes() for each in (found, given)]
+    assert weights[0] == weights[1]
+
+
+def test_on_a_cpu_the_batch_size_stays_the_recipes(tmp_path: Path) -> None:
+    run = train_run(SHORT, replace(SETTINGS, auto_batch_size=True), tmp_path / "run")
+    assert recipes.read(run.folder / "recipe.json").batch_size == SHORT.batch_size
+
+
+def test_a_larger_batch_keeps_the_number_of_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def doubled(recipe: Recipe, fits: object, **_: object) -> tuple[Recipe, str]:
+        return replace(recipe, batch_size=2 * recipe.batch_size), "twice"
+
+    monkeypatch.setattr("cnnlab.train.run.with_largest_batch", doubled)
+    run = train_run(replace(SHORT, steps=4), replace(SETTINGS, auto_batch_size=True), tmp_path / "run")
+    assert run.result["steps"] == 2
+    assert recipes.read(run.folder / "recipe.json").batch_size == 16
+
+
+def test_a_watched_run_shows_its_flow(tmp_path: Path) -> None:
+    run = train_run(SHORT, SETTINGS, tmp_path / "run", watch_steps=LiveFlow)
+    assert (run.folder / "flow.png").is_file()
+    assert "Flow of gradients" in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"unfreeze_at": 0.5}, "--unfreeze-at 0.5 .* add --freeze"),
+        ({"layer_lr": 0.1}, "--layer-lr 0.1 .* --pretrained"),
+    ],
+)
+def test_settings_that_need_another_say_which(given: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Settings(**given)
+
+
+def test_a_patient_run_says_which_epoch_it_ends_with(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    class Hearing(Watch):
+        def said(self, message: str) -> None:
+            said.append(message)
+
+    recipe = replace(SHORT, batch_size=500, steps=12, resolutions=(Resolution(until=1.0, pixels=8),))
+    run = train_run(recipe, replace(SETTINGS, patience=1), tmp_path / "run", watch=Hearing())
+    errors = [1 - each["top1"] for each in read_records(run.folder) if each["split"] == "val"]
+    best = errors.index(min(errors))
+    assert run.result["best_epoch"] == best
+    assert run.result["val"]["top1"] == pytest.approx(1 - errors[best])
+    assert any(f"the weights are those of epoch {best + 1}, validation" in each for each in said)

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "features": ("features", "write what a named layer makes of images: one row an image"),
     "explain": ("explain", "show where a trained network looked: Grad-CAM and its kin, occlusion"),
     "diagnose": ("diagnose", "find what is wrong with a training: gradients by depth, a verdict, a remedy"),
+    "lr-find": ("lr_find", "find a learning rate: a range test, with a plot"),
     "data": ("data", "get, measure and split data sets"),
     "inspect": ("inspect", "look into a network: its layers, or the network drawn"),
     "models": ("models", "list the networks: year, depth, parameters, multiply-accumulates, paper"),

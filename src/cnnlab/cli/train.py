@@ -11,6 +11,8 @@ from cnnlab.errors import UsageError
 
 if TYPE_CHECKING:
     from cnnlab.recipes.recipe import Recipe
+    from cnnlab.train.run import Settings
+    from cnnlab.train.watch import WatchSteps
 
 # What a run is told when it begins, and keeps.
 FIXED_BY_THE_RUN = {
@@ -27,10 +29,17 @@ FIXED_BY_THE_RUN = {
     "--data-folder": "data_folder",
     "--pretrained": "pretrained",
     "--freeze": "freeze",
+    "--unfreeze-at": "unfreeze_at",
+    "--layer-lr": "layer_lr",
+    "--patience": "patience",
+    "--overfit": "overfit",
     "--class-weights": "class_weights",
     "--balanced": "balanced",
     "--max-bad": "max_bad",
 }
+
+# What a trial on a few images, which keeps nothing, has no use for.
+NOT_OF_A_TRIAL = ("run", "minutes", "epochs", "final", "unfreeze_at", "patience", "class_weights", "balanced", "watch")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--runs", type=positive_int, default=1, metavar="N", help="train N seeds; mean, spread and 95%% interval")
     add("--minutes", type=positive_float, metavar="M", help="time to spend, training and test; the schedule stretches")
     add("--epochs", type=positive_float, metavar="N", help="length in epochs; the schedule stretches")
-    add("--batch-size", type=positive_int, metavar="N", help="images a step")
-    add("--lr", type=positive_float, metavar="F", help="the optimizer's learning rate")
+    add("--batch-size", type=int_or_auto, metavar="N|auto", help="images a step; auto: as many as fit, lr scaled")
+    add("--lr", type=float_or_auto, metavar="F|auto", help="the optimizer's learning rate; auto: by a range test")
     add("--set", action="append", default=[], metavar="A.B=V", dest="settings", help="set any field of the recipe")
     add(
         "--pretrained",
@@ -69,6 +78,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave these weights and their statistics as they are, such as 'layer1.*' "
         "(no value: all but the classifier)",
     )
+    add("--unfreeze-at", type=share, metavar="SHARE", help="train these too from this share of the training on")
+    add("--layer-lr", type=positive_float, metavar="F", help="all layers but the last at F times the rate, such as 0.1")
+    add(
+        "--patience",
+        type=positive_int,
+        metavar="EPOCHS",
+        help="stop after so many epochs without a lower validation error, with the weights of the best epoch",
+    )
+    add("--overfit", type=positive_int, metavar="N", help="only try whether it can learn N images; keeps nothing")
     add(
         "--class-weights",
         choices=("auto",),
@@ -80,6 +98,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data-folder", metavar="DIR", help="your own copy of a published data set")
     add("--manifest", metavar="CSV", help="which images of the folder to use, by: cnnlab data split")
     add("--save-seconds", type=positive_float, default=60.0, metavar="S", help="between checkpoints (default 60)")
+    add(
+        "--watch",
+        nargs="?",
+        const=0,
+        type=watched_steps,
+        metavar="N",
+        help="look into every Nth step (no value: 100th): gradients by depth, what is wrong, flow.png",
+    )
     add("--compile", action="store_true", help="use torch.compile (needs a C++ compiler; pays on long GPU runs)")
     add_device(parser)
     add_json(parser)
@@ -90,15 +116,16 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.cli.console import console, print_json, watch_for
     from cnnlab.train.run import Settings, resume_run, train_run, train_seeds
 
+    look = _watch_steps(args)
     out = console(json_output=args.json)
     watch = watch_for(out)
     set_threads(args.threads)
     if args.resume is not None:
-        result = resume_run(_folder_to_resume(args), args.resume, watch=watch).result
+        result = resume_run(_folder_to_resume(args), args.resume, watch=watch, watch_steps=look).result
     else:
         recipe = _recipe(args)
         settings = Settings(
-            data=args.data or _own_data(recipe),
+            data=args.data or own_data(recipe),
             data_folder=args.data_folder,
             manifest=args.manifest,
             seed=args.seed,
@@ -108,16 +135,23 @@ def run(args: argparse.Namespace) -> int:
             final=args.final,
             pretrained=args.pretrained,
             freeze=args.freeze,
+            unfreeze_at=args.unfreeze_at,
+            layer_lr=args.layer_lr,
+            patience=args.patience,
             class_weights=args.class_weights == "auto",
             balanced=args.balanced,
             max_bad=0.01 if args.max_bad is None else args.max_bad,
             compiled=args.compile,
             save_seconds=args.save_seconds,
+            auto_batch_size=args.batch_size == "auto",
+            auto_lr=args.lr == "auto",
         )
+        if args.overfit is not None:
+            return _try_few_images(args, recipe, settings)
         if args.runs > 1:
-            result = train_seeds(recipe, settings, args.runs, args.run, watch=watch)
+            result = train_seeds(recipe, settings, args.runs, args.run, watch=watch, watch_steps=look)
         else:
-            result = train_run(recipe, settings, args.run, watch=watch).result
+            result = train_run(recipe, settings, args.run, watch=watch, watch_steps=look).result
     print_json(result) if args.json else _tell(out, result)
     return 0
 
@@ -128,6 +162,23 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{value} is not a share between 0 and 1")
     return value
+
+
+def int_or_auto(text: str) -> int | str:
+    """An argument that must be a whole number above 0, or `auto`."""
+    return text if text == "auto" else positive_int(text)
+
+
+def float_or_auto(text: str) -> float | str:
+    """An argument that must be a number above 0, or `auto`."""
+    return text if text == "auto" else positive_float(text)
+
+
+def watched_steps(text: str) -> int:
+    """An argument that must be a number of steps; what comes after `--watch` by mistake is named."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of steps; DATA goes before --watch")
+    return int(text)
 
 
 def set_threads(threads: int | None) -> None:
@@ -148,14 +199,52 @@ def _folder_to_resume(args: argparse.Namespace) -> Path:
     return folder
 
 
+def _try_few_images(args: argparse.Namespace, recipe: Recipe, settings: Settings) -> int:
+    """Try whether the network can learn a few images, and give the verdict."""
+    from dataclasses import asdict
+
+    from cnnlab.cli.console import console, print_json, watch_for
+    from cnnlab.train.overfit import what_to_look_at
+    from cnnlab.train.run import try_few_images
+
+    given = [name for name in NOT_OF_A_TRIAL if getattr(args, name) is not None and getattr(args, name) is not False]
+    given += ["runs"] if args.runs > 1 else []
+    given += [name for name in ("batch_size", "lr") if getattr(args, name) == "auto"]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(f"--overfit only tries {args.overfit} images and keeps nothing; leave out {flags}")
+    out = console(json_output=args.json)
+    found = try_few_images(recipe, settings, args.overfit, watch=watch_for(out))
+    advice = () if found.learned else what_to_look_at(recipe.model, settings.data)
+    if args.json:
+        told = {"recipe": recipe.name, "model": recipe.model, "data": settings.data, "seed": settings.seed}
+        print_json({**told, "overfit": asdict(found), "advice": list(advice)})
+        return 0
+    out.print(found.said, markup=False)
+    for line in advice:
+        out.print(f"  look at {line}", markup=False)
+    return 0
+
+
+def _watch_steps(args: argparse.Namespace) -> WatchSteps | None:
+    """What looks into the network while it trains; None where nothing is to."""
+    if args.watch is None:
+        return None
+    from functools import partial
+
+    from cnnlab.explain.live import LiveFlow
+
+    return partial(LiveFlow, every=args.watch or None)
+
+
 def _recipe(args: argparse.Namespace) -> Recipe:
     from cnnlab.recipes.catalog import default_recipe, get_recipe
     from cnnlab.recipes.recipe import with_settings
 
     model, pixels = _pretrained_network(args)
     chosen = [f"model={model}"] if model else []
-    chosen += [f"batch_size={args.batch_size}"] if args.batch_size else []
-    chosen += [f"optimizer.lr={args.lr}"] if args.lr else []
+    chosen += [f"batch_size={args.batch_size}"] if args.batch_size not in (None, "auto") else []
+    chosen += [f"optimizer.lr={args.lr}"] if args.lr not in (None, "auto") else []
     recipe = get_recipe(args.recipe) if args.recipe else default_recipe(args.data or "cifar10", model, pixels)
     if pixels and recipe.crop is None:
         chosen.append(f"folder_pixels={pixels}")
@@ -163,18 +252,26 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 
 
 def _pretrained_network(args: argparse.Namespace) -> tuple[str | None, int | None]:
-    """The network to train, and the side of the images its first weights were trained on; None where nothing says."""
+    """The network to train, and the side of the images its first weights were trained on: its own, if nobody says."""
     if args.pretrained is None:
         return args.model, None
+    from cnnlab.models.catalog import require_model
     from cnnlab.recipes.catalog import get_recipe
     from cnnlab.train.pretrained import find_source
 
     model = args.model or (get_recipe(args.recipe).model if args.recipe else None)
     source = find_source(args.pretrained, model)
-    return model or source.model, source.preprocess.crop_pixels if source.preprocess else None
+    model = model or source.model
+    own = require_model(model).sizes[-1] if model else None
+    return model, source.preprocess.crop_pixels if source.preprocess else own
 
 
-def _own_data(recipe: Recipe) -> str:
+def own_data(recipe: Recipe) -> str:
+    """The data a recipe was written for.
+
+    Raises:
+        UsageError: that is ImageNet, which cannot be fetched.
+    """
     if recipe.data == "imagenet":
         raise UsageError(
             f"recipe {recipe.name} trains on ImageNet, which cannot be downloaded here; give your copy or any folder "

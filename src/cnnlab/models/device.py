@@ -15,7 +15,7 @@ from cnnlab.errors import UsageError
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3), malloc.h
-_KEEP_BYTES = 2**30
+_KEEP_BYTES, _OWN_BYTES = 2**30, 2**17  # the second is glibc's own for both
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -46,7 +46,18 @@ def keep_freed_memory() -> None:
     Each training step frees and asks for the same large blocks; by default every one is mapped and
     cleared anew. Costs nothing on other systems, where this does nothing.
     """
+    _keep(_KEEP_BYTES)
+
+
+def return_freed_memory() -> None:
+    """Undo `keep_freed_memory`, and return what is free: for when memory has run out, and others need some."""
+    _keep(_OWN_BYTES)
+
+
+def _keep(keep_bytes: int) -> None:
+    """Let glibc return only what is larger than this; what is free beyond it goes at once."""
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
-        libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
+        libc.mallopt(_M_MMAP_THRESHOLD, keep_bytes)
+        libc.mallopt(_M_TRIM_THRESHOLD, keep_bytes)
+        libc.malloc_trim(keep_bytes)

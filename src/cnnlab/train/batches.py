@@ -84,11 +84,22 @@ class TrainingBatches:
         """The batch at `position` (0 to steps_per_epoch - 1) of `epoch`."""
         return self._batches.batch(epoch, position)
 
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Why photos could not be read so far, one reason each; images in memory have all been read."""
+        return self._batches.unreadable.reasons if isinstance(self._batches, PhotoBatches) else ()
+
     def sample(self, count: int) -> Tensor:
         """Up to `count` training images as a network sees them, (N, C, H, W): the first, or a batch of photos."""
         if isinstance(self._train, Part):
             return normalise(self._train.images[:count].to(self._device), self._preprocess)
         return self._batches.batch(0, 0).images
+
+    def blank_image(self) -> Tensor:
+        """An image of zeros, float32 (C, H, W), of the shape that those of a batch have."""
+        if isinstance(self._train, Part):
+            return torch.zeros_like(self.sample(1)[0])
+        return torch.zeros(3, self.pixels, self.pixels)
 
 
 def check_crop(recipe: Recipe, parts: Parts) -> None:

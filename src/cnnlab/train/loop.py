@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
@@ -10,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.data import augment
-from cnnlab.data.loader import Batch, Weights, eval_batches
+from cnnlab.data.loader import Batch, Weights
 from cnnlab.data.parts import Parts
 from cnnlab.errors import CheckpointError, DataError, InterruptedRunError, NonFiniteLossError, UsageError
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy
-from cnnlab.evaluate.predict import predict_probabilities
+from cnnlab.evaluate.predict import predict_part
 from cnnlab.evaluate.protocols import PROTOCOLS
 from cnnlab.models.catalog import create_model
-from cnnlab.models.device import place_network
+from cnnlab.models.device import place_network, return_freed_memory
 from cnnlab.models.initialise import initialise
 from cnnlab.models.layers import Network
 from cnnlab.recipes.recipe import Ema, Recipe, WarmupUntilError
@@ -25,20 +27,21 @@ from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.average import averaged_copy, new_share, update_average
 from cnnlab.train.batches import TrainingBatches, image_channels
 from cnnlab.train.clock import Clock, pixels_at
-from cnnlab.train.freeze import freeze
+from cnnlab.train.freeze import Frozen, freeze
 from cnnlab.train.losses import build_loss
-from cnnlab.train.optim import build_optimizers, set_lr
+from cnnlab.train.memory import Fits, batch_trial, does_not_fit, is_out_of_memory
+from cnnlab.train.optim import build_optimizers, in_use, set_lr, slow_body, start_at_rest
+from cnnlab.train.patience import waited_epochs
 from cnnlab.train.precision import resolve_precision
 from cnnlab.train.pretrained import Source, load_pretrained
-from cnnlab.train.record import RunFolder
+from cnnlab.train.record import FLOW, RunFolder, read_records
 from cnnlab.train.schedule import lr_factor, warmup_factor
 from cnnlab.train.signals import StopRequest
 from cnnlab.train.step import Forward, Rule, StepResult, plain_forward, train_step
-from cnnlab.train.watch import Moment, Watch
+from cnnlab.train.watch import Moment, StepWatch, Watch, WatchSteps
 from cnnlab.types import Preprocess
 
 LOG_STEPS = 20  # steps a training record sums up
-EVAL_BATCH = 500
 CALIBRATION_IMAGES = 5_000  # training images a network may look at before the first step
 
 
@@ -95,17 +98,26 @@ class Training:
         epochs: float | None = None,
         pretrained: Source | None = None,
         frozen: str | None = None,
+        unfreeze_at: float | None = None,
+        layer_lr: float | None = None,
+        patience: int | None = None,
         class_weights: Tensor | None = None,
         image_weights: Weights | None = None,
         max_bad: float = 0.01,
+        watch_steps: WatchSteps | None = None,
     ) -> None:
         """Build all that a training changes, from `seed` alone; `epochs` stretches the recipe to another length.
 
         Raises:
-            UsageError: the recipe does not fit the network or the data.
+            UsageError: the recipe does not fit the network or the data, or there is nothing to be patient about.
             DataError: a label is outside the classes.
         """
         check_labels(parts)
+        if patience is not None and not len(parts.val):
+            raise UsageError(
+                f"--patience {patience} watches the validation error, and {parts.name} is left without validation "
+                "images (by --final, or by the recipe's val_images=0); leave out the one or the other"
+            )
         self.recipe, self.parts, self.preprocess, self.run, self.watch = recipe, parts, preprocess, run, watch
         self.seed, self.device, self.save_seconds = seed, device, save_seconds
         self.batches = TrainingBatches(
@@ -118,15 +130,23 @@ class Training:
         self.network = place_network(self.network, device)
         if pretrained is None:
             self._calibrate()
-        self.frozen_norms = freeze(self.network, frozen) if frozen is not None else []
+        self.frozen = freeze(self.network, frozen) if frozen is not None else Frozen()
+        self.unfreeze_at = unfreeze_at
+        if unfreeze_at is not None:
+            self.frozen.release()  # the optimizers below know of what is to be trained later
         self.average = averaged_copy(self.network) if recipe.average else None
-        self.forward = build_forward(recipe, self.network, compiled)
+        self.patience = patience
+        self.best = averaged_copy(self.network) if patience is not None else None
+        self.plain_forward = build_forward(recipe, self.network, compiled=False)
+        self.forward = build_forward(recipe, self.network, compiled) if compiled else self.plain_forward
         self.optimizers = build_optimizers(
             recipe.optimizer,
             self.network,
             decay_norms_and_biases=recipe.decay_norms_and_biases,
-            multiply=recipe.multiply,
+            multiply=(*recipe.multiply, *(slow_body(self.network, layer_lr) if layer_lr is not None else ())),
         )
+        if unfreeze_at is not None:
+            start_at_rest(self.optimizers, self.frozen.parameters)
         self.rule = Rule(
             loss=build_loss(recipe.loss, label_smoothing=recipe.label_smoothing, class_weights=class_weights),
             precision=resolve_precision(recipe.precision, device),
@@ -146,6 +166,10 @@ class Training:
         )
         self.progress = Progress(warming_up=isinstance(recipe.warmup, WarmupUntilError))
         self.eval_seconds_per_image: float | None = None  # of one view, once a validation has been timed
+        self.unreadable: list[str] = []  # photos left out so far, each with its reason
+        self._max_bad = max_bad
+        self._watch_steps = watch_steps
+        self._step_watch: StepWatch | None = None
 
     def _calibrate(self) -> None:
         if type(self.network).calibrate is not Network.calibrate:
@@ -153,18 +177,13 @@ class Training:
 
     # -- one step ---------------------------------------------------------------------------------------
 
-    def step(self) -> None:
-        """Take one step, and what is due after it: a record, a validation."""
+    def step(self) -> StepResult:
+        """Take one step, and what is due after it: a record, a validation; returns what came of the update."""
         started = time.perf_counter()
         epoch, position = divmod(self.clock.step, self.batches.steps_per_epoch)
         torch.manual_seed(step_seed(self.seed, self.clock.step))  # dropout: a function of the step alone
         lr = self._set_lr()
-        batch = self.batches.batch(epoch, position)
-        pixels = pixels_at(self.recipe.resolutions, self.clock.share, self.full_pixels)
-        images = batch.images if pixels == self.full_pixels else augment.downsample(batch.images, pixels)
-        for norm in self.frozen_norms:
-            norm.eval()
-        result = train_step(self.network, self.forward, images, batch.labels, self.optimizers, self.scaler, self.rule)
+        batch, pixels, result = self._update_within_memory(epoch, position)
         if not result.finite:
             self._stop_at_non_finite(result, batch, epoch, lr)
         self._update_average()
@@ -173,6 +192,88 @@ class Training:
         self._account(result, len(batch.labels), seconds, epoch, lr, pixels)
         if position + 1 == self.batches.steps_per_epoch or self.clock.done:
             self.validate(epoch)
+        if self.done and self.progress.window.steps:  # out of patience
+            self._log_window(epoch, lr)
+        return result
+
+    @property
+    def done(self) -> bool:
+        """Whether no step is left, or patience with the validation error is at its end."""
+        return self.clock.done or (
+            self.patience is not None and waited_epochs(self.progress.val_errors) >= self.patience
+        )
+
+    def hold_frozen(self) -> None:
+        """Keep what is frozen out of the next step, or take it in once that is due."""
+        if self.unfreeze_at is not None and self.clock.share >= self.unfreeze_at:
+            self.frozen.release()
+        else:
+            self.frozen.hold()
+
+    def _update_within_memory(self, epoch: int, position: int) -> tuple[Batch, int, StepResult]:
+        """The update; where memory runs out the training ends, with a batch size that fits."""
+        try:
+            return self._update(epoch, position)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Out here nothing holds the failed step's tensors any more.
+        self.watch.said("out of memory; trying smaller batches")
+        if self.clock.step == 0:
+            self.run.forget_start()
+        return_freed_memory()
+        raise does_not_fit(self.recipe, self.device, self.batch_trial())
+
+    def _update(self, epoch: int, position: int) -> tuple[Batch, int, StepResult]:
+        """One update of the weights: the batch, the pixels of its images' sides, and what came of it."""
+        batch = self.batches.batch(epoch, position)
+        pixels = pixels_at(self.recipe.resolutions, self.clock.share, self.full_pixels)
+        images = batch.images if pixels == self.full_pixels else augment.downsample(batch.images, pixels)
+        self.hold_frozen()
+        look = self._step_watch = self._step_watch or self._new_step_watch()
+        if look is not None and look.samples(self.clock.step):
+            return batch, pixels, self._watched(look, images, batch.labels)
+        return batch, pixels, self.train_step(self.forward, images, batch.labels)
+
+    def _new_step_watch(self) -> StepWatch | None:
+        """What looks into the network at some steps; it takes up what a run that goes on saw before."""
+        if self._watch_steps is None:
+            return None
+        return self._watch_steps(
+            self.network,
+            num_classes=len(self.parts.class_names),
+            steps=self.clock.total_steps,
+            earlier=read_records(self.run.path, FLOW),
+            record=self.run.log_flow,
+            say=self.watch.said,
+        )
+
+    def _watched(self, look: StepWatch, images: Tensor, labels: Tensor) -> StepResult:
+        """The update that `look` looks into; hooks do not run inside `torch.compile`."""
+        step, gradient_scale = self.clock.step, self.scaler.get_scale()
+        look.before_step(step)
+        try:
+            result = self.train_step(self.plain_forward, images, labels)
+            if result.finite:
+                top1 = result.correct / len(labels)
+                look.after_step(step, loss=result.loss, top1=top1, gradient_scale=gradient_scale)
+        finally:
+            look.close()
+        return result
+
+    def train_step(self, forward: Forward, images: Tensor, labels: Tensor) -> StepResult:
+        """Update the weights on images (N, C, H, W) and labels by the recipe's rule, at the rates that are set."""
+        return train_step(self.network, forward, images, labels, in_use(self.optimizers), self.scaler, self.rule)
+
+    def draw_flow(self, title: str) -> None:
+        """Draw what was looked into as `flow.png` of the run folder; nothing where nothing was."""
+        if self._step_watch is not None:
+            self._step_watch.draw(self.run.path / "flow.png", title=title)
+
+    def batch_trial(self) -> Fits:
+        """A trial of whether a batch of another size fits; it changes the running statistics of the network."""
+        image = self.batches.blank_image()
+        return batch_trial(self.network, self.plain_forward, self.rule, image, len(self.parts.class_names))
 
     def _test_seconds(self) -> float:
         """What the last validation and the reading of the test part will take, which a time budget leaves room for."""
@@ -268,6 +369,7 @@ class Training:
                 "step": self.clock.step,
                 "epoch": epoch,
                 "loss": str(result.loss),
+                "aux_losses": {name: str(loss) for name, loss in result.aux_losses.items()},
                 "lr": lr,
                 "indices": indices,
                 "finite_images": finite_images,
@@ -276,7 +378,7 @@ class Training:
         )
         whole = checkpoints.newest_whole(self.run.checkpoints)
         raise NonFiniteLossError(
-            f"the loss became {result.loss} at step {self.clock.step} (epoch {epoch}), in the batch of training "
+            f"{_not_finite(result)} at step {self.clock.step} (epoch {epoch}), in the batch of training "
             f"images {indices[:5]}… (all in {self.run.path / 'nonfinite.json'}); {cause}. "
             + (f"The last good checkpoint is kept: {whole}" if whole else "No checkpoint had been saved yet.")
         )
@@ -288,21 +390,33 @@ class Training:
         """The weights that validation and the final test use: the average, where there is one."""
         return cast(Network, self.average if self.average is not None and self.progress.averaged else self.network)
 
+    @property
+    def final_network(self) -> Network:
+        """The weights that the run ends with: with patience those of the best epoch, else those last tested."""
+        return cast(Network, self.best) if self.best is not None else self.tested_network
+
     def validate(self, epoch: int) -> None:
-        """Measure accuracy and loss on the validation split, one view an image."""
+        """Measure accuracy and loss on the validation split, one view an image; with patience keep the best weights."""
         if len(self.parts.val) == 0:
             return
         started = time.perf_counter()
-        batches = eval_batches(self.parts.val, EVAL_BATCH, self.preprocess, self.device)
-        probabilities, labels = predict_probabilities(
-            self.tested_network, ((each.images, each.labels) for each in batches), PROTOCOLS["center"]
+        found = predict_part(
+            self.tested_network,
+            self.parts.val,
+            PROTOCOLS["center"],
+            self.preprocess,
+            self.device,
+            max_bad=self._max_bad,
         )
-        top1 = top_k_accuracy(probabilities, labels)
-        loss = negative_log_likelihood(probabilities, labels)
+        self._name_unreadable(found.bad)
+        top1 = top_k_accuracy(found.probabilities, found.labels)
+        loss = negative_log_likelihood(found.probabilities, found.labels)
         self.progress.val_errors.append(1 - top1)
+        if self.best is not None and waited_epochs(self.progress.val_errors) == 0:
+            self.best.load_state_dict(self.tested_network.state_dict())
         seconds = time.perf_counter() - started
         self.clock.spend(seconds)
-        self.eval_seconds_per_image = seconds / len(labels)
+        self.eval_seconds_per_image = seconds / len(found.labels)
         self.run.log(
             {
                 "step": self.clock.step,
@@ -314,6 +428,13 @@ class Training:
             }
         )
         self.watch.validated(epoch, top1, loss)
+
+    def _name_unreadable(self, of_val: Sequence[str]) -> None:
+        """Say which photos could not be read so far, each once; training goes on with others in their places."""
+        for reason in (*self.batches.unreadable, *of_val):
+            if reason not in self.unreadable:
+                self.unreadable.append(reason)
+                self.watch.said(f"left out: {reason}")
 
     # -- checkpoints ------------------------------------------------------------------------------------
 
@@ -329,6 +450,8 @@ class Training:
         }
         if self.average is not None:
             tensors["average"] = self.average.state_dict()
+        if self.best is not None:
+            tensors["best"] = self.best.state_dict()
         state = {
             "seed": self.seed,
             "clock": asdict(replace(self.clock, resolutions=())),
@@ -351,6 +474,8 @@ class Training:
         self.network.load_state_dict(saved.tensors["network"])
         if self.average is not None:
             self.average.load_state_dict(saved.tensors["average"])
+        if self.best is not None:
+            self.best.load_state_dict(saved.tensors["best"])
         checkpoints.restore_optimizers(self.optimizers, saved.tensors.get("optimizer", {}))
         values: dict[str, Any] = dict(saved.state["progress"])
         self.progress = Progress(window=Window(**values.pop("window")), **values)
@@ -360,7 +485,7 @@ class Training:
 
 
 def fit(training: Training) -> None:
-    """Train until the clock is done; save every `save_seconds`, at the end, and when asked to stop.
+    """Train until it is done; save every `save_seconds`, at the end, and when asked to stop.
 
     Raises:
         InterruptedRunError: SIGINT or SIGTERM came; everything is saved.
@@ -369,7 +494,7 @@ def fit(training: Training) -> None:
     """
     saved_at = time.monotonic()
     with StopRequest() as stop:
-        while not training.clock.done:
+        while not training.done:
             training.step()
             if stop.name is not None:
                 training.save()
@@ -388,6 +513,14 @@ def _save_if_possible(training: Training) -> None:
         training.save()
     except CheckpointError as error:
         training.watch.said(f"warning: {error}")
+
+
+def _not_finite(result: StepResult) -> str:
+    """Which loss is no number any more."""
+    if not math.isfinite(result.loss):
+        return f"the loss became {result.loss}"
+    name, loss = next((name, loss) for name, loss in result.aux_losses.items() if not math.isfinite(loss))
+    return f"the loss of the auxiliary head {name} became {loss}"
 
 
 def step_seed(seed: int, step: int) -> int:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.errors import UsageError, nearest
+from cnnlab.models.layers import Network
+from cnnlab.models.weight_names import classifying, head_name
 from cnnlab.recipes.recipe import AdamW, Multiply, Muon, Optimizer, RmsProp, Sgd
 from cnnlab.train.rmsprop import TensorFlowRmsProp
 
@@ -44,6 +46,17 @@ def build_optimizers(
     made = [_muon(optimizer, filters)] if filters else []
     made += [_elementwise(optimizer.linear or optimizer.rest, matrices)] if matrices else []
     return [*made, *([_elementwise(optimizer.rest, others)] if others else [])]
+
+
+def slow_body(network: Network, factor: float) -> tuple[Multiply, ...]:
+    """Patterns for all layers but the last, also of auxiliary heads, at `factor` (above 0) times the learning rate.
+
+    Caffe's habit of fine-tuning: there the rate is a tenth and a new last layer's `lr_mult` is ten
+    (models/finetune_flickr_style).
+    """
+    head = head_name(network)
+    last = dict.fromkeys(name.rpartition(".")[0] for name, _ in network.named_parameters() if classifying(name, head))
+    return Multiply(parameters="*", lr=factor), *(Multiply(parameters=f"{each}.*", lr=1 / factor) for each in last)
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,28 @@ def set_lr(optimizers: Iterable[torch.optim.Optimizer], factor: float) -> None:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
+
+
+def start_at_rest(optimizers: Iterable[torch.optim.Optimizer], parameters: Iterable[nn.Parameter]) -> None:
+    """Give `parameters` that join the training later a momentum of 0 where SGD has one.
+
+    torch's fused SGD takes parameters of which all have a momentum, or none.
+    """
+    later = {id(each) for each in parameters}
+    for optimizer in optimizers:
+        for group in optimizer.param_groups if isinstance(optimizer, torch.optim.SGD) else ():
+            for parameter in group["params"] if group["momentum"] else ():
+                if id(parameter) in later:
+                    optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+
+def in_use(optimizers: Iterable[torch.optim.Optimizer]) -> list[torch.optim.Optimizer]:
+    """Those that have a parameter to train now; a gradient scaler takes no others."""
+    return [
+        optimizer
+        for optimizer in optimizers
+        if any(parameter.requires_grad for group in optimizer.param_groups for parameter in group["params"])
+    ]
 
 
 class ConvMuon(torch.optim.Optimizer):

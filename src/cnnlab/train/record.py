@@ -1,7 +1,8 @@
 """The run folder: what was asked, where it ran, what happened at each step, and how it ended.
 
 `recipe.json` and `environment.json` say how the run began, `metrics.jsonl` holds a line a record (and
-`metrics.csv` the same as a table), `events.out.tfevents…` is for TensorBoard, `result.json` the outcome.
+`metrics.csv` the same as a table), `flow.jsonl` a line for each step that was looked into,
+`events.out.tfevents…` is for TensorBoard, `result.json` the outcome.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import cnnlab
 from cnnlab.errors import CheckpointError, UsageError
 
 METRICS = "metrics.jsonl"
+FLOW = "flow.jsonl"  # what `--watch` saw, a line a sampled step
 LOCK = "lock"
 # What a start writes before `recipe.json`, from which on a run can be resumed.
 BEFORE_START = (
@@ -93,10 +95,21 @@ class RunFolder:
         Raises:
             CheckpointError: it could not be written (a full disk, say); what is saved stays.
         """
+        self._append(METRICS, values, values)
+
+    def log_flow(self, values: Mapping[str, Any], scalars: Mapping[str, float]) -> None:
+        """Append what was seen inside the network at `values["step"]` to `flow.jsonl`, `scalars` to TensorBoard.
+
+        Raises:
+            CheckpointError: it could not be written.
+        """
+        self._append(FLOW, values, {"step": values["step"], "split": "flow", **scalars})
+
+    def _append(self, name: str, values: Mapping[str, Any], plotted: Mapping[str, float | int | str]) -> None:
         try:
-            with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            with (self.path / name).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(values) + "\n")
-            self._log_tensorboard(values)
+            self._log_tensorboard(plotted)
         except OSError as error:
             raise CheckpointError(
                 f"could not write to {self.path}: {error.strerror or error}; its checkpoints are untouched; "
@@ -109,10 +122,20 @@ class RunFolder:
 
     def drop_records_after(self, step: int) -> None:
         """Forget the records of steps that a resumed run will take again."""
-        kept = [json.dumps(each) + "\n" for each in self.records() if each["step"] <= step]
-        aside = self.path / f"{METRICS}.incomplete"
+        self._keep_records(METRICS, step)
+        if (self.path / FLOW).is_file():  # whose steps count from 0
+            self._keep_records(FLOW, step - 1)
+
+    def _keep_records(self, name: str, last_step: int) -> None:
+        kept = [json.dumps(each) + "\n" for each in read_records(self.path, name) if each["step"] <= last_step]
+        aside = self.path / f"{name}.incomplete"
         aside.write_text("".join(kept), encoding="utf-8")
-        aside.replace(self.path / METRICS)
+        aside.replace(self.path / name)
+
+    def forget_start(self) -> None:
+        """Let a training that never began be started here again, with other settings."""
+        if all(each.name in (*BEFORE_START, "recipe.json") for each in self.path.iterdir()):
+            (self.path / "recipe.json").unlink(missing_ok=True)
 
     def write_csv(self) -> None:
         """Write the records as `metrics.csv`, a column for each value that any record has."""
@@ -136,9 +159,9 @@ class RunFolder:
                 self._tensorboard.add_scalar(f"{values['split']}/{key}", value, int(values["step"]))
 
 
-def read_records(folder: Path) -> list[dict[str, Any]]:
-    """The records in a run folder's `metrics.jsonl`; a last line cut short by a crash is left out."""
-    path = folder / METRICS
+def read_records(folder: Path, name: str = METRICS) -> list[dict[str, Any]]:
+    """The records in a run folder's `metrics.jsonl`, or `flow.jsonl`; a last line cut short by a crash is left out."""
+    path = folder / name
     if not path.is_file():
         return []
     found = []

@@ -6,6 +6,7 @@ import contextlib
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -33,10 +34,14 @@ from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.batches import image_channels
 from cnnlab.train.inputs import preprocess_for
 from cnnlab.train.loop import Training, fit
+from cnnlab.train.lr_range import HIGHEST, LOWEST, STEPS, LrRange, find_lr, with_lr
+from cnnlab.train.memory import with_largest_batch
+from cnnlab.train.overfit import MOST_STEPS, Overfit, few_parts, for_a_few, overfit
+from cnnlab.train.patience import best_epoch
 from cnnlab.train.pretrained import Source, find_source
 from cnnlab.train.record import RunFolder, environment
 from cnnlab.train.report import report_run
-from cnnlab.train.watch import Watch
+from cnnlab.train.watch import Watch, WatchSteps
 from cnnlab.types import Labels, Preprocess, Split
 
 RECIPE, SETTINGS, PREPROCESS, RESULT = "recipe.json", "settings.json", "preprocess.json", "result.json"
@@ -47,10 +52,15 @@ class Settings:
     """What a run needs to be told besides its recipe.
 
     `epochs` makes the run shorter or longer than the recipe, which stretches with it. `pretrained` names weights to
-    start from (`pretrained.find_source`), `freeze` what stays as it is (`freeze.freeze`). `class_weights` lets each
-    image count in inverse proportion to the size of its class, `balanced` draws images so that each class comes as
-    often as any other. `max_bad` is the share of a folder's images that may
-    be unreadable.
+    start from (`pretrained.find_source`), `freeze` what stays as it is (`freeze.freeze`), until `unfreeze_at`, a
+    share of the training in [0, 1], is over, if given. `layer_lr`, above 0, multiplies the learning rate of all layers
+    but the last (`optim.slow_body`). `patience` ends the run after so many epochs without a lower validation error,
+    with the weights of the best epoch; `best_epoch` in the result counts from 0, as in the metrics.
+
+    `class_weights` lets each image count in inverse proportion to the size of its class, `balanced` draws images so
+    that each class comes as often as any other. `max_bad` is the share of a folder's images that may be unreadable.
+    `auto_batch_size` and `auto_lr` find the recipe's batch size (`memory`) and learning rate (`lr_range`) by trying,
+    before the run begins.
     """
 
     data: str = "cifar10"
@@ -63,11 +73,27 @@ class Settings:
     final: bool = False
     pretrained: str | None = None
     freeze: str | None = None
+    unfreeze_at: float | None = None
+    layer_lr: float | None = None
+    patience: int | None = None
     class_weights: bool = False
     balanced: bool = False
     max_bad: float = 0.01
     compiled: bool = False
     save_seconds: float = 60.0
+    auto_batch_size: bool = False
+    auto_lr: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what needs something else."""
+        if self.unfreeze_at is not None and self.freeze is None:
+            raise UsageError(
+                f"--unfreeze-at {self.unfreeze_at:g} says from when on to train what --freeze keeps; add --freeze"
+            )
+        if self.layer_lr is not None and self.pretrained is None:
+            raise UsageError(
+                f"--layer-lr {self.layer_lr:g} is for layers that start trained; add --pretrained RUN, FILE or NAME"
+            )
 
 
 @dataclass(frozen=True)
@@ -79,9 +105,14 @@ class Run:
 
 
 def train_run(
-    recipe: str | Recipe, settings: Settings, folder: Path | None = None, *, watch: Watch | None = None
+    recipe: str | Recipe,
+    settings: Settings,
+    folder: Path | None = None,
+    *,
+    watch: Watch | None = None,
+    watch_steps: WatchSteps | None = None,
 ) -> Run:
-    """Train a recipe's network from the start and test it once.
+    """Train a recipe's network from the start and test it once; `watch_steps` looks into it meanwhile.
 
     Raises:
         UsageError: an unknown name, or the folder is in use.
@@ -99,10 +130,12 @@ def train_run(
         )
     require_model(recipe.model)
     with RunFolder(folder or default_folder(recipe, settings.seed), resume=False) as run:
-        return _train(recipe, settings, run, watch or Watch(), resume=None)
+        return _train(recipe, settings, run, watch or Watch(), watch_steps, resume=None)
 
 
-def resume_run(folder: Path, which: str = "last", *, watch: Watch | None = None) -> Run:
+def resume_run(
+    folder: Path, which: str = "last", *, watch: Watch | None = None, watch_steps: WatchSteps | None = None
+) -> Run:
     """Go on with an interrupted run from a checkpoint: `last`, `auto`, or one by name.
 
     Raises:
@@ -114,36 +147,70 @@ def resume_run(folder: Path, which: str = "last", *, watch: Watch | None = None)
             raise UsageError(f"{folder} is finished already; test it with: cnnlab eval {folder}")
         recipe = recipes.read(folder / RECIPE)
         settings = Settings(**run.read_json(SETTINGS))
-        return _train(recipe, settings, run, watch or Watch(), resume=which)
+        return _train(recipe, settings, run, watch or Watch(), watch_steps, resume=which)
 
 
-def _train(recipe: Recipe, settings: Settings, run: RunFolder, watch: Watch, resume: str | None) -> Run:
-    keep_freed_memory()
-    device = resolve_device(settings.device)
-    parts = _load_parts(recipe, settings, watch)
-    labels, classes = parts.train.labels, len(parts.class_names)
-    source = _source(recipe, settings, run)
-    preprocess = _preprocess(recipe, settings, parts, source, run)
+def try_lrs(
+    recipe: str | Recipe,
+    settings: Settings,
+    *,
+    lowest: float = LOWEST,
+    highest: float = HIGHEST,
+    steps: int = STEPS,
+    watch: Watch | None = None,
+) -> LrRange:
+    """The learning-rate range test of a recipe on its training images, without a run; see `lr_range.find_lr`.
+
+    Raises:
+        UsageError: an unknown name, a range that is none, or no rate lowers the loss.
+        DataError: the data cannot be used.
+    """
+    recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
+    require_model(recipe.model)
+    with TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "run", resume=False) as run:
+        training = _Inputs.gather(recipe, settings, run, watch or Watch()).training(recipe, settings, Watch())
+        return find_lr(training, lowest=lowest, highest=highest, steps=steps)
+
+
+def try_few_images(recipe: str | Recipe, settings: Settings, images: int, *, watch: Watch | None = None) -> Overfit:
+    """Whether a recipe's network can learn so many training images, without a run; see `overfit.overfit`.
+
+    Raises:
+        UsageError: an unknown name, or there are not so many images.
+        DataError: the data cannot be used.
+    """
+    watch = watch or Watch()
+    recipe = for_a_few(get_recipe(recipe) if isinstance(recipe, str) else recipe, images)
+    settings = replace(settings, epochs=MOST_STEPS / (images // recipe.batch_size))
+    with TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "run", resume=False) as run:
+        inputs = _Inputs.gather(recipe, settings, run, watch)
+        inputs = replace(inputs, parts=few_parts(inputs.parts, images, settings.seed))
+        training = inputs.training(recipe, settings, watch)
+        watch.started(f"can {recipe.model} learn {images:,} images of {inputs.parts.name}? up to {MOST_STEPS} steps")
+        try:
+            return overfit(training)
+        finally:
+            watch.ended()
+
+
+def _train(
+    recipe: Recipe,
+    settings: Settings,
+    run: RunFolder,
+    watch: Watch,
+    watch_steps: WatchSteps | None,
+    resume: str | None,
+) -> Run:
+    inputs = _Inputs.gather(recipe, settings, run, watch)
+    parts, preprocess, device, source = inputs.parts, inputs.preprocess, inputs.device, inputs.source
     if resume is not None:
         _compare_data(run, parts)
-    training = Training(
-        recipe,
-        parts,
-        preprocess,
-        run,
-        seed=settings.seed,
-        device=device,
-        minutes=settings.minutes,
-        epochs=settings.epochs,
-        compiled=settings.compiled,
-        save_seconds=settings.save_seconds,
-        watch=watch,
-        pretrained=source,
-        frozen=settings.freeze,
-        class_weights=class_weights(labels, classes).to(device) if settings.class_weights else None,
-        image_weights=image_weights(labels, classes) if settings.balanced else None,
-        max_bad=settings.max_bad,
-    )
+    started = time.perf_counter()
+    if resume is None:
+        recipe, settings = _find_auto(recipe, settings, inputs, watch)
+    found_seconds = time.perf_counter() - started
+    training = inputs.training(recipe, settings, watch, watch_steps)
+    training.clock.spend(found_seconds)  # a time budget pays for it
     protocol = get_protocol(recipe.protocol)
     if not protocol.keeps_to_the_crop:  # whether the network can be tested so is better known before it is trained
         macs_per_image(training.network, protocol, preprocess, device)
@@ -159,9 +226,80 @@ def _train(recipe: Recipe, settings: Settings, run: RunFolder, watch: Watch, res
         fit(training)
     finally:
         watch.ended()
+        title = f"{recipe.model} on {parts.name}, seed {settings.seed}"
         with contextlib.suppress(OSError):  # curves are drawn anew from the metrics at any time
-            draw_curves(run.path, f"{recipe.model} on {parts.name}, seed {settings.seed}")
+            draw_curves(run.path, title)
+            training.draw_flow(title)
     return _finish(training, settings, watch)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What trainings are built from besides a recipe and settings."""
+
+    run: RunFolder
+    device: torch.device
+    parts: Parts
+    source: Source | None
+    preprocess: Preprocess
+
+    @classmethod
+    def gather(cls, recipe: Recipe, settings: Settings, run: RunFolder, watch: Watch) -> _Inputs:
+        """Load and measure the data, and find the weights to start from."""
+        keep_freed_memory()
+        device = resolve_device(settings.device)
+        parts = _load_parts(recipe, settings, watch)
+        source = _source(recipe, settings, run)
+        return cls(run, device, parts, source, _preprocess(recipe, settings, parts, source, run))
+
+    def training(
+        self, recipe: Recipe, settings: Settings, watch: Watch, watch_steps: WatchSteps | None = None
+    ) -> Training:
+        """A training before its first step, the same for the same recipe and settings."""
+        labels, classes = self.parts.train.labels, len(self.parts.class_names)
+        return Training(
+            recipe,
+            self.parts,
+            self.preprocess,
+            self.run,
+            seed=settings.seed,
+            device=self.device,
+            minutes=settings.minutes,
+            epochs=settings.epochs,
+            compiled=settings.compiled,
+            save_seconds=settings.save_seconds,
+            watch=watch,
+            pretrained=self.source,
+            frozen=settings.freeze,
+            unfreeze_at=settings.unfreeze_at,
+            layer_lr=settings.layer_lr,
+            patience=settings.patience,
+            class_weights=class_weights(labels, classes).to(self.device) if settings.class_weights else None,
+            image_weights=image_weights(labels, classes) if settings.balanced else None,
+            max_bad=settings.max_bad,
+            watch_steps=watch_steps,
+        )
+
+
+def _find_auto(recipe: Recipe, settings: Settings, inputs: _Inputs, watch: Watch) -> tuple[Recipe, Settings]:
+    """The recipe with the batch size and learning rate that were left to be found, on trainings thrown away.
+
+    A recipe that counts in steps keeps its number of epochs where the batch grows.
+    """
+    if settings.auto_batch_size:
+        trial = inputs.training(recipe, settings, Watch())
+        images, own = len(inputs.parts.train), trial.recipe_steps / trial.batches.steps_per_epoch
+        recipe, said = with_largest_batch(recipe, trial.batch_trial(), images=images, device=inputs.device)
+        if recipe.steps and settings.epochs is None and recipe.batch_size > trial.recipe.batch_size:
+            settings = replace(settings, epochs=own)
+        watch.said(said)
+        del trial  # its weights and images, before the next are put on the device
+    if settings.auto_lr:
+        watch.said(f"trying learning rates: up to {STEPS} steps from {LOWEST:g} to {HIGHEST:g}")
+        found = find_lr(inputs.training(recipe, settings, Watch()))
+        recipe = with_lr(recipe, found.lr)
+        watch.said(found.said)
+    return recipe, settings
 
 
 def _source(recipe: Recipe, settings: Settings, run: RunFolder) -> Source | None:
@@ -253,19 +391,34 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
         labels=Labels(tuple(parts.class_names)),
         protocol=recipe.protocol,
     )
-    network = training.tested_network
+    network = training.final_network
     save(run.path, network, config)
     classifier = Classifier(network.eval(), config, training.device, run.path)
     result = _summary(training, settings)
+    if training.best is not None:
+        watch.said(_said_of_the_best(training))
     answers = None
-    if parts.test is not None:
-        watch.said(f"reading the test part once: {len(parts.test):,} images, protocol {recipe.protocol}")
-        tested, outcome = examine([classifier], parts.test, split=Split.TEST, why="end of training")
-        result["test"] = {**asdict(tested), "interval95": list(tested.interval95)}
-        answers = answers_from(outcome, parts.class_names, split=Split.TEST, protocol=tested.protocol)
+    split, part = (Split.TEST, parts.test) if parts.test is not None else (Split.VAL, parts.val)
+    if len(part):
+        watch.said(_last_test(split, len(part), training))
+        tested, outcome = examine([classifier], part, split=split, why="end of training", max_bad=settings.max_bad)
+        result[split.value] = {**asdict(tested), "interval95": list(tested.interval95)}
+        answers = answers_from(outcome, parts.class_names, split=split, protocol=tested.protocol)
+    if training.unreadable:
+        result["left_out"] = training.unreadable
     run.write_json(RESULT, result)
-    report_run(run.path, answers, parts.test)
+    report_run(run.path, answers, part)
     return Run(run.path, run.read_json(RESULT))
+
+
+def _last_test(split: Split, images: int, training: Training) -> str:
+    recipe = training.recipe
+    if split is Split.TEST:
+        return f"reading the test part once: {images:,} images, protocol {recipe.protocol}"
+    chose = ["when to lower the learning rate"] if isinstance(recipe.schedule, Plateau) else []
+    chose += ["which weights to keep"] if training.best is not None else []
+    chosen = f", which also said {' and '.join(chose)}" if chose else ""
+    return f"no test part: testing on the {images:,} validation images{chosen}, protocol {recipe.protocol}"
 
 
 def _summary(training: Training, settings: Settings) -> dict[str, Any]:
@@ -284,8 +437,19 @@ def _summary(training: Training, settings: Settings) -> dict[str, Any]:
         "images_per_second": progress.images_seen / max(progress.step_seconds, 1e-9),
     }
     if progress.val_errors:
-        result["val"] = {"top1": 1 - progress.val_errors[-1], "protocol": "center", "images": len(training.parts.val)}
+        val_error = progress.val_errors[-1]
+        if training.best is not None:
+            val_error, result["best_epoch"] = min(progress.val_errors), best_epoch(progress.val_errors)
+        result["val"] = {"top1": 1 - val_error, "protocol": "center", "images": len(training.parts.val)}
     return result
+
+
+def _said_of_the_best(training: Training) -> str:
+    errors = training.progress.val_errors
+    best = best_epoch(errors)
+    why = "patience is at its end" if not training.clock.done else "training is over"
+    kept = f"the weights are those of epoch {best + 1}, validation {1 - errors[best]:.2%}"
+    return f"{why} after epoch {len(errors)}; {kept}"
 
 
 def default_folder(recipe: Recipe, seed: int) -> Path:
@@ -295,7 +459,13 @@ def default_folder(recipe: Recipe, seed: int) -> Path:
 
 
 def train_seeds(
-    recipe: str | Recipe, settings: Settings, runs: int, folder: Path | None = None, *, watch: Watch | None = None
+    recipe: str | Recipe,
+    settings: Settings,
+    runs: int,
+    folder: Path | None = None,
+    *,
+    watch: Watch | None = None,
+    watch_steps: WatchSteps | None = None,
 ) -> dict[str, Any]:
     """Train `runs` seeds, `settings.seed` onwards, each in its own folder under `folder`.
 
@@ -308,7 +478,7 @@ def train_seeds(
     results = []
     for seed in range(settings.seed, settings.seed + runs):
         one = replace(settings, seed=seed)
-        results.append(train_run(recipe, one, folder / f"seed{seed}", watch=watch).result)
+        results.append(train_run(recipe, one, folder / f"seed{seed}", watch=watch, watch_steps=watch_steps).result)
     summary: dict[str, Any] = {**results[0], "run": str(folder), "runs": results}
     if all("test" in each for each in results):
         over_seeds = spread([each["test"]["top1"] for each in results])

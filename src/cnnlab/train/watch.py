@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -40,3 +46,47 @@ class Watch:
 
     def ended(self) -> None:
         """Training is over, for whatever reason."""
+
+
+class StepWatch(Protocol):
+    """Looks into the network around some steps, and leaves weights, gradients and random numbers as they are."""
+
+    def samples(self, step: int) -> bool:
+        """Whether it looks at `step`, which then runs the network uncompiled; steps count from 0."""
+
+    def before_step(self, step: int) -> None:
+        """Begin to look, if `step` is one to look at."""
+
+    def after_step(self, step: int, *, loss: float, top1: float, gradient_scale: float) -> None:
+        """Record what was seen of a step whose loss is finite; a gradient scaler multiplied that loss."""
+
+    def close(self) -> None:
+        """Stop looking; also right after a step that failed."""
+
+    def draw(self, path: Path, *, title: str) -> None:
+        """Draw all that was recorded as a PNG; nothing where nothing was."""
+
+
+class WatchSteps(Protocol):
+    """Makes a `StepWatch` for a training; `train` may not import the room that has one."""
+
+    def __call__(
+        self,
+        network: nn.Module,
+        *,
+        num_classes: int,
+        steps: int,
+        earlier: Sequence[Mapping[str, Any]],
+        record: Callable[[Mapping[str, Any], Mapping[str, float]], None],
+        say: Callable[[str], None],
+    ) -> StepWatch:
+        """A watch of `network`.
+
+        Args:
+            network: what is trained.
+            num_classes: K.
+            steps: of the whole training.
+            earlier: what an interrupted run recorded before, oldest first.
+            record: takes what was seen of a step as JSON values, with `step`, and as scalars to plot by name.
+            say: takes a line for people.
+        """
