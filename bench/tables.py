@@ -7,6 +7,7 @@ python bench/tables.py --check    # fail if a page differs from the records
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,44 @@ def photos_table(record: dict[str, Any]) -> str:
     )
 
 
+def bands_table(record: dict[str, Any]) -> str:
+    """Recipes cut short: what was predicted, and what came; then fine-tuning against a start from scratch."""
+    rows = ["| recipe | network | epochs | predicted | test accuracy | |", "|---|---|---|---|---|---|"]
+    for each in record["bands"]:
+        (low, high), result = each["band"], each["result"]
+        top1 = result["test"]["top1"]
+        verdict = "within" if low <= top1 <= high else "below" if top1 < low else "above"
+        cut = "; " + ", ".join(f"`{setting}`" for setting in each["settings"]) if each["settings"] else ""
+        rows.append(
+            f"| {each['recipe']} | {each['model']} | {result['epochs']:g}{cut} | {percent(low)} to {percent(high)} "
+            f"| {percent(top1)} | {verdict} |"
+        )
+    moved = record["transfer"]
+    pretrained, scratch = moved["pretrained"], moved["scratch"]
+    return "\n".join(rows) + (
+        f"\n\nFine-tuning on {moved['train_images']} held-out images of {len(moved['classes'])} classes, tested on "
+        f"{moved['test_images']} others, {len(pretrained['test'])} seeds: {percent(pretrained['mean'])} (deviation "
+        f"{percent(pretrained['std'])}) from the ResNet-20 above, {percent(scratch['mean'])} (deviation "
+        f"{percent(scratch['std'])}) from scratch by the same recipe, {moved['recipe']}."
+    )
+
+
+def networks_table(record: dict[str, Any]) -> str:
+    """Each shared network's time as a ratio to the other library's."""
+    rows = ["| network | beside | forward | training step |", "|---|---|--:|--:|"]
+    for name, found in record["networks"].items():
+        rows.append(
+            f"| {name} | {found['peer']} | {found['forward']['ratio']:.3f} | {found['training']['ratio']:.3f} |"
+        )
+    ratios = [found[what]["ratio"] for found in record["networks"].values() for what in ("forward", "training")]
+    slow = sum(ratio > 1.03 for ratio in ratios)
+    return "\n".join(rows) + (
+        f"\n\nMedian over {record['rounds']} interleaved rounds of cnnlab's time / theirs, batch "
+        f"{record['batch_size']}: above 1 is slower. {len(ratios) - slow} of {len(ratios)} are within 3% or faster; "
+        f"the median of all is {statistics.median(ratios):.3f}."
+    )
+
+
 TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
     "performance.md": {
         "first-run": seeds_table,
@@ -86,6 +125,8 @@ TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
         "resnet20-throughput": throughput_table,
         "kill-and-resume": kills_table,
         "startup": startup_table,
+        "network-speed": networks_table,
+        "cifar-bands": bands_table,
     },
     "data.md": {"photo-pipeline": photos_table},
 }
