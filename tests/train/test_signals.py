@@ -3,10 +3,19 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from cnnlab.train.signals import StopRequest
+
+
+@pytest.fixture
+def restored_interrupt() -> Iterator[None]:
+    """Ctrl-C as Python begins with it: a shell's background jobs, such as a test run may be, ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -24,7 +33,7 @@ def test_handlers_are_put_back() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_second_ctrl_c_acts_at_once() -> None:
+def test_a_second_ctrl_c_acts_at_once(restored_interrupt: None) -> None:
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.name == "SIGINT"

@@ -78,7 +78,8 @@ def _row(path: str, answer: Answer, top: int) -> Row:
 def as_csv(rows: Sequence[Row]) -> bytes:
     """The rows as CSV in UTF-8, with a header; no cell is a formula to a spreadsheet."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else ["path", "refused"], lineterminator="\n")
+    columns = list(rows[0]) if rows else ["path", "refused"]
+    writer = csv.DictWriter(text, columns)  # lines end as RFC 4180 says, so that a return inside a name is quoted
     writer.writeheader()
     writer.writerows([{key: harmless(value) for key, value in row.items()} for row in rows])
     return text.getvalue().encode()
