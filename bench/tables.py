@@ -111,10 +111,12 @@ def networks_table(record: dict[str, Any]) -> str:
         )
     ratios = [found[what]["ratio"] for found in record["networks"].values() for what in ("forward", "training")]
     slow = sum(ratio > 1.03 for ratio in ratios)
+    again = [f"{name} {each['training']['ratio']:.3f}" for name, each in record["again"].items()]
     return "\n".join(rows) + (
         f"\n\nMedian over {record['rounds']} interleaved rounds of cnnlab's time / theirs, batch "
         f"{record['batch_size']}: above 1 is slower. {len(ratios) - slow} of {len(ratios)} are within 3% or faster; "
-        f"the median of all is {statistics.median(ratios):.3f}."
+        f"the median of all is {statistics.median(ratios):.3f}. Those that were not, again on a quieter machine "
+        f"(training step): {', '.join(again)}."
     )
 
 
