@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cnnlab.recipes.recipe import Resolution
@@ -28,6 +28,7 @@ def test_without_a_budget_the_share_is_the_share_of_steps() -> None:
 
 
 @settings(deadline=None, max_examples=30)
+@example(unit_seconds=0.02, budget_seconds=319.0, noise=0.0, resolutions=())
 @given(
     unit_seconds=st.floats(0.02, 2.0),
     budget_seconds=st.floats(60, 700),

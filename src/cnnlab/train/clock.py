@@ -70,7 +70,7 @@ class Clock:
         if self.step > MEASURED_STEPS:
             self.by_deadline = self.stretch or self.by_deadline or needed > by_steps
         self.share = min(1.0, self.share + (needed if self.by_deadline else by_steps))
-        if self.by_deadline and left_seconds < self.unit_seconds / 2:
+        if self.done or (self.by_deadline and left_seconds < self.unit_seconds / 2):
             self.share = 1.0
 
 
