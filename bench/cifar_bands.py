@@ -47,11 +47,13 @@ class Band:
 
 SMALL_IMAGES = 'resolutions=[{"until": 0.85, "pixels": 16}]'
 BANDS = (
-    Band("resnet2015/cifar10", "resnet20", 10, 0.82, 0.89),
+    # Sixteen epochs, after ten had missed this band with 80.38%.
+    Band("resnet2015/cifar10", "resnet20", 16, 0.82, 0.89),
     Band("resnet2015/cifar10", "plain20", 10, 0.78, 0.88),
     Band("vgg2014/cifar10", "vgg11_cifar", 2, 0.30, 0.60),
     # Five sixths of it on images of 16 pixels, which a network without fully-connected layers takes: a third the cost.
-    Band("nin2013/cifar10", "nin_cifar", 3, 0.30, 0.60, (SMALL_IMAGES,)),
+    # Not whitened: made smaller, whitened images lose what they show, and the network had stayed at 12.67%.
+    Band("nin2013/cifar10", "nin_cifar", 3, 0.30, 0.60, (SMALL_IMAGES, "normalisation=channel", "optimizer.lr=0.05")),
 )
 
 

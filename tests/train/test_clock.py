@@ -30,7 +30,7 @@ def test_without_a_budget_the_share_is_the_share_of_steps() -> None:
 @settings(deadline=None, max_examples=30)
 @example(unit_seconds=0.02, budget_seconds=319.0, noise=0.0, resolutions=())
 @given(
-    unit_seconds=st.floats(0.02, 2.0),
+    unit_seconds=st.floats(0.2, 2.0),
     budget_seconds=st.floats(60, 700),
     noise=st.floats(0, 0.5),
     resolutions=st.sampled_from([(), SMALL_FIRST]),

@@ -119,7 +119,7 @@ CIFAR10 = Recipe(
     augment=(PadCrop(pixels=4), Flip(probability=0.5)),
     initialisation="he_fan_in",
     gmac=0.153,
-    expected="about 10% test error (ours; the paper has no such experiment)",
+    expected="about 10% test error (ours, unverified; the paper has no such experiment)",
     differences=(
         "the network, the data, the length and the places where the rate is divided are ours",
         "batches of 128 in place of 256, and He's initialisation",
