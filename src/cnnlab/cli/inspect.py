@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.models.paper_figures import FIGURES
     from cnnlab.models.summary import summarise_model
 
-    options = _options(args.name, args.settings)
+    options = network_options(args.name, args.settings)
     found = summarise_model(args.name, pixels=args.pixels, depth=args.depth, **options)
     figures = FIGURES.get(args.name)
     if args.json:
@@ -89,7 +89,7 @@ def _draw(args: argparse.Namespace) -> int:
 
     if args.paper or args.depth is not None:
         raise UsageError("--paper and --depth are for tables; write cnnlab inspect summary NAME")
-    svg = draw_network(args.name, pixels=args.pixels, **_options(args.name, args.settings))
+    svg = draw_network(args.name, pixels=args.pixels, **network_options(args.name, args.settings))
     if args.out is not None:
         _write(args.out, svg)
     if args.json:
@@ -108,7 +108,7 @@ def _write(file: Path, svg: str) -> None:
         raise UsageError(f"cannot write {file}: {error.strerror}; give --out another file") from error
 
 
-def _options(name: str, settings: list[str]) -> dict[str, object]:
+def network_options(name: str, settings: list[str]) -> dict[str, object]:
     """The builder's options from `option=value` settings, values read as JSON, else as text."""
     from cnnlab.models.catalog import require_model
 
