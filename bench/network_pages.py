@@ -113,7 +113,7 @@ Srivastava, Greff and Schmidhuber answered with layers that learn, by a gate, ho
 unchanged, and trained networks of a hundred layers. The plain networks are the other side of the comparison in the
 ResNet paper: the same layers as a ResNet with no way around them, so that degradation can be seen.""",
         patterns=("highway*", "plain*"),
-        files=("highway",),
+        files=("highway", "plain_cifar"),
         figure="highway19",
         commands=(
             "cnnlab inspect summary highway19 --paper",
@@ -148,8 +148,8 @@ the shape changes come in the paper's options A (zeros for new channels), B (a 1
 ReLU before each convolution, and nothing after the addition, the shortcuts are one clear path from the first layer to
 the last, forward and backward. A network of 1001 layers then trains more easily than before, and generalises
 better.""",
-        patterns=("resnetv2_*",),
-        files=("resnet_v2",),
+        patterns=("resnetv2_*", "residual_units"),
+        files=("resnet_v2", "residual_units"),
         figure="resnetv2_50",
         commands=(
             "cnnlab inspect summary resnetv2_164 --paper",

@@ -37,6 +37,8 @@ PAPER_COUNTS: dict[str, tuple[int, int | str]] = {
     "vgg16": (138_357_544, 15_470_264_320),
     "vgg19": (143_667_240, 19_632_062_464),
     "vgg11_cifar": (9_750_922, 153_293_824),
+    # By hand: column D's convolutions, 14,714,688 and 15,346,630,656 / 49 MACs; 512-512-512-10 units after them.
+    "vgg_cifar": (14_714_688 + 2 * (512 * 512 + 512) + 5_130, 313_196_544 + 2 * 512 * 512 + 5_120),
     "vgg11_bn": (132_868_840, 7_609_090_048),
     "vgg13_bn": (133_053_736, 11_308_466_176),
     "vgg16_bn": (138_365_992, 15_470_264_320),
@@ -57,6 +59,11 @@ PAPER_COUNTS: dict[str, tuple[int, int | str]] = {
     "plain44": (658_586, "97.17 M"),
     "plain56": (853_018, "125.49 M"),
     "plain110": (1_727_962, "252.89 M"),
+    "plain_cifar": (269_722, "40.55 M"),
+    "residual_units": (269_722, "40.55 M"),
+    # By hand: pixels to 50 (71) units, eight layers with two matrices (one), ten classes.
+    "highway_dense": (784 * 50 + 50 + 8 * 2 * (50 * 50 + 50) + 510, 784 * 50 + 8 * 2 * 50 * 50 + 500),
+    "plain_dense": (784 * 71 + 71 + 8 * (71 * 71 + 71) + 720, 784 * 71 + 8 * 71 * 71 + 710),
     "resnet18": (11_689_512, "1.8141 G"),
     "resnet34": (21_797_672, "3.6638 G"),
     "resnet50": (25_557_032, 4_089_184_256),
@@ -89,6 +96,8 @@ PAPER_COUNTS: dict[str, tuple[int, int | str]] = {
     "legacy_seresnet152": (66_821_848, "11.2890 G"),
     "se_bn_inception": (11_931_622, 2_033_239_424),
     "senet154": (115_088_984, 20_688_363_520),
+    # By hand: ResNet-20, and in each of three blocks of 16, 32, 64 channels 2 C C/16 weights, C/16 and C biases.
+    "seresnet20": (269_722 + 3 * (32 + 1 + 16 + 128 + 2 + 32 + 512 + 4 + 64), "40.55 M"),
     "wide_resnet50_2": (68_883_240, "11.398 G"),
     "wide_resnet101_2": (126_886_696, "22.753 G"),
     "wrn16_8": (10_961_370, "1.548 G"),

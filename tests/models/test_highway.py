@@ -6,7 +6,16 @@ from torch import nn
 
 from cnnlab.errors import UsageError
 from cnnlab.models.describe import Cost, cost, count_parameters
-from cnnlab.models.highway import Gate, HighwayLayer, highway19, highway32
+from cnnlab.models.highway import (
+    Dense,
+    Gate,
+    HighwayLayer,
+    LinearGate,
+    highway19,
+    highway32,
+    highway_dense,
+    plain_dense,
+)
 from cnnlab.models.initialise import initialise
 from tests.models.shapes import feature_shapes, on_meta
 
@@ -83,3 +92,21 @@ def test_start():
 def test_too_small():
     with pytest.raises(UsageError, match="4 pixels"):
         highway19()(torch.zeros(1, 3, 3, 3))
+
+
+def test_a_dense_highway_layer_is_equation_3() -> None:
+    layer = Dense(5, gate_bias=-3.0)
+    values = torch.randn(4, 5)
+    gate = torch.sigmoid(layer.gate(values))
+    expected = torch.relu(layer.transform(values)) * gate + values * (1 - gate)
+    assert torch.allclose(layer(values), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("layers", [10, 50])
+def test_dense_stacks_have_so_many_layers_and_gates_that_begin_shut(layers: int) -> None:
+    for network, width in ((highway_dense(layers=layers), 50), (plain_dense(layers=layers), 71)):
+        assert len(network.hidden) == layers - 2
+        assert network.features(torch.randn(2, 1, 28, 28))["hidden"].shape == (2, width)
+    gates = [each for each in highway_dense(layers=layers, gate_bias=-4.0).modules() if isinstance(each, LinearGate)]
+    assert len(gates) == layers - 2
+    assert all(bool((each.bias == -4.0).all()) for each in gates)

@@ -19,6 +19,8 @@ Differences:
 - `highway19` is the authors' own Caffe file for CIFAR, whose gates start at -2; the paper searched -1 to -10.
 - The authors published no file for the 32-layer network, only that 3x3 and 1x1 receptive fields alternate and
   that it has about 1.25 million parameters. The widths here are ours: 1,239,932 parameters.
+- `highway_dense` and `plain_dense` are the fully connected networks of section 3.1, for MNIST; their weights start
+  by He's rule, where the paper searched.
 - Weights start by Caffe's Xavier rule; the first convolution and the last layer from N(0, 0.05), as in the
   file.
 """
@@ -31,6 +33,7 @@ from torch import Tensor, nn
 
 from cnnlab.models.initialise import caffe_xavier_, fill
 from cnnlab.models.layers import Network, head_alias
+from cnnlab.models.lenet import only_size
 
 LAST_MAPS = 100  # of the 1x1 convolution before the average
 STAGES = {  # layers: for each stage, its width and the kernels of its highway layers
@@ -113,3 +116,73 @@ def highway19(*, num_classes: int = 10, in_channels: int = 3, gate_bias: float =
 def highway32(*, num_classes: int = 10, in_channels: int = 3, gate_bias: float = -2.0, dropout: float = 0.2) -> Highway:
     """A 32-layer highway network ("C"): 1,239,932 parameters."""
     return Highway(32, num_classes=num_classes, in_channels=in_channels, gate_bias=gate_bias, dropout=dropout)
+
+
+# -- fully connected, by depth: section 3.1 and Figure 1 ----------------------------------------------------------
+
+
+class LinearGate(nn.Linear):
+    """T of a fully connected layer, before its sigmoid. `initialise` sets its bias to `initial_bias` as well."""
+
+    def __init__(self, units: int, initial_bias: float) -> None:
+        super().__init__(units, units)
+        self.initial_bias = initial_bias
+
+
+class Dense(nn.Module):
+    """A fully connected layer and ReLU; with a gate (equation 3) a highway layer, without one a plain layer."""
+
+    def __init__(self, units: int, gate_bias: float | None) -> None:
+        super().__init__()
+        self.transform = nn.Linear(units, units)
+        self.gate = None if gate_bias is None else LinearGate(units, gate_bias)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Values (N, units) for values of the same shape."""
+        made = F.relu(self.transform(values))
+        return made if self.gate is None else torch.lerp(values, made, torch.sigmoid(self.gate(values)))
+
+
+class DenseStack(Network):
+    """A plain layer from the pixels to `units`, `layers` - 2 layers of that width, plain or highway, and logits."""
+
+    def __init__(
+        self, layers: int, units: int, gate_bias: float | None, *, pixels: int, num_classes: int, in_channels: int
+    ) -> None:
+        super().__init__()
+        self.num_classes, self.in_channels, self.smallest_pixels = num_classes, in_channels, pixels
+        self.first = nn.Linear(in_channels * pixels * pixels, units)
+        self.hidden = nn.Sequential(*(Dense(units, gate_bias) for _ in range(layers - 2)))
+        self.classifier = nn.Linear(units, num_classes)
+        fill(self, lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"))
+
+    def features(self, images: Tensor) -> dict[str, Tensor]:
+        """`first` and `hidden` (N, units)."""
+        only_size(images, self, self.smallest_pixels)
+        first = F.relu(self.first(images.flatten(1)))
+        return {"first": first, "hidden": self.hidden(first)}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, num_classes) for images (N, in_channels, pixels, pixels)."""
+        logits: Tensor = self.classifier(self.features(images)["hidden"])
+        return logits
+
+
+def highway_dense(
+    *,
+    num_classes: int = 10,
+    in_channels: int = 1,
+    pixels: int = 28,
+    layers: int = 10,
+    units: int = 50,
+    gate_bias: float = -2.0,
+) -> DenseStack:
+    """The fully connected highway network of Figure 1: 50 units a layer, 10, 20, 50 or 100 layers."""
+    return DenseStack(layers, units, gate_bias, pixels=pixels, num_classes=num_classes, in_channels=in_channels)
+
+
+def plain_dense(
+    *, num_classes: int = 10, in_channels: int = 1, pixels: int = 28, layers: int = 10, units: int = 71
+) -> DenseStack:
+    """The plain network of Figure 1: 71 units a layer, about as many parameters as 50 with gates."""
+    return DenseStack(layers, units, None, pixels=pixels, num_classes=num_classes, in_channels=in_channels)

@@ -22,6 +22,7 @@ Differences:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch.nn.functional as F
@@ -72,13 +73,20 @@ class BasicBlock(nn.Module):
         self.residual = shortcut is not None
         self.downsample = shortcut_for(shortcut, in_channels, channels, stride) if shortcut else None
 
+    def branch(self, images: Tensor) -> Tensor:
+        """What is added to the shortcut."""
+        maps: Tensor = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(images)), inplace=True)))
+        return maps
+
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, channels, H / stride, W / stride) for maps (N, in_channels, H, W)."""
-        maps = F.relu(self.bn1(self.conv1(images)), inplace=True)
-        maps = self.bn2(self.conv2(maps))
+        maps = self.branch(images)
         if self.residual:
             maps += images if self.downsample is None else self.downsample(images)  # in place: one map less to write
         return F.relu(maps, inplace=True)
+
+
+Block = Callable[[int, int, int, Shortcut | None], BasicBlock]
 
 
 class CifarResNet(Network):
@@ -88,7 +96,13 @@ class CifarResNet(Network):
     classifier = head_alias("fc")
 
     def __init__(
-        self, layers: int, *, shortcut: Shortcut | None = "A", num_classes: int = 10, in_channels: int = 3
+        self,
+        layers: int,
+        *,
+        shortcut: Shortcut | None = "A",
+        block: Block = BasicBlock,
+        num_classes: int = 10,
+        in_channels: int = 3,
     ) -> None:
         super().__init__()
         if shortcut not in (None, "A", "B", "C"):
@@ -97,9 +111,9 @@ class CifarResNet(Network):
         blocks = BLOCKS[layers]
         self.conv1 = nn.Conv2d(in_channels, WIDTHS[0], kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(WIDTHS[0])
-        self.layer1 = _stage(blocks, WIDTHS[0], WIDTHS[0], 1, shortcut)
-        self.layer2 = _stage(blocks, WIDTHS[0], WIDTHS[1], 2, shortcut)
-        self.layer3 = _stage(blocks, WIDTHS[1], WIDTHS[2], 2, shortcut)
+        self.layer1 = _stage(block, blocks, WIDTHS[0], WIDTHS[0], 1, shortcut)
+        self.layer2 = _stage(block, blocks, WIDTHS[0], WIDTHS[1], 2, shortcut)
+        self.layer3 = _stage(block, blocks, WIDTHS[1], WIDTHS[2], 2, shortcut)
         self.fc = nn.Linear(WIDTHS[2], num_classes)
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
@@ -118,9 +132,11 @@ class CifarResNet(Network):
         return logits
 
 
-def _stage(blocks: int, in_channels: int, channels: int, stride: int, shortcut: Shortcut | None) -> nn.Sequential:
-    first = BasicBlock(in_channels, channels, stride, shortcut)
-    return nn.Sequential(first, *(BasicBlock(channels, channels, 1, shortcut) for _ in range(blocks - 1)))
+def _stage(
+    block: Block, blocks: int, in_channels: int, channels: int, stride: int, shortcut: Shortcut | None
+) -> nn.Sequential:
+    first = block(in_channels, channels, stride, shortcut)
+    return nn.Sequential(first, *(block(channels, channels, 1, shortcut) for _ in range(blocks - 1)))
 
 
 def resnet20(*, num_classes: int = 10, in_channels: int = 3, shortcut: Shortcut = "A") -> CifarResNet:

@@ -29,6 +29,8 @@ Differences:
   only, so here `dropout` is 0 for the others.
 - Convolutions start from He's normal with the outputs as n, as in timm (which also starts the last norm of
   a block of `seresnet50` at 0; here at 1).
+- `seresnet20` is the CIFAR network of He et al. 2015 with an SE block on each branch, in the manner of section 6.1,
+  which does so to deeper ones (110 and 164 layers).
 - `se_bn_inception` is in neither torchvision nor timm; its keys are `bn_inception`'s and `inception_3a_se.fc1`, ...
 """
 
@@ -36,14 +38,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnnlab.errors import UsageError
 from cnnlab.models.bn_inception import FIGURE_5, BNInception, Row
 from cnnlab.models.layers import Network, he_convolutions, head_alias
 from cnnlab.models.resnet import BLOCKS, WIDTHS, ResNet
+from cnnlab.models.resnet_cifar import BasicBlock, CifarResNet, Shortcut
 
 REDUCTION = 16
 
@@ -51,10 +56,12 @@ REDUCTION = 16
 class SqueezeExcitation(nn.Module):
     """Scales each map by a number in (0, 1) computed from the averages of all maps (equations 2 to 4)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, reduction: int = REDUCTION) -> None:
         super().__init__()
-        self.fc1 = nn.Conv2d(channels, channels // REDUCTION, kernel_size=1)
-        self.fc2 = nn.Conv2d(channels // REDUCTION, channels, kernel_size=1)
+        if not 1 <= reduction <= channels:
+            raise UsageError(f"a reduction by {reduction} of {channels} channels; give 1 to {channels}")
+        self.fc1 = nn.Conv2d(channels, channels // reduction, kernel_size=1)
+        self.fc2 = nn.Conv2d(channels // reduction, channels, kernel_size=1)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (N, C, H, W) for maps (N, C, H, W)."""
@@ -122,7 +129,7 @@ class LegacyBlock(nn.Module):
 class LegacySEResNetBottleneck(LegacyBlock):
     """ResNet's bottleneck with the stride on the first 1x1, as released, and an SE block."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, reduction: int = REDUCTION) -> None:
         super().__init__()
         out_channels = channels * self.expansion
         self.conv1 = nn.Conv2d(in_channels, channels, kernel_size=1, stride=stride, bias=False)
@@ -131,8 +138,23 @@ class LegacySEResNetBottleneck(LegacyBlock):
         self.bn2 = nn.BatchNorm2d(channels)
         self.conv3 = nn.Conv2d(channels, out_channels, kernel_size=1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
-        self.se_module = SqueezeExcitation(out_channels)
+        self.se_module = SqueezeExcitation(out_channels, reduction)
         self.downsample = projection(in_channels, out_channels, stride)
+
+
+class CifarSEBlock(BasicBlock):
+    """The block of ResNet-20 with an SE block on its branch, before the addition."""
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, shortcut: Shortcut | None, *, reduction: int
+    ) -> None:
+        super().__init__(in_channels, channels, stride, shortcut)
+        self.se = SqueezeExcitation(channels, reduction)
+
+    def branch(self, images: Tensor) -> Tensor:
+        """What is added to the shortcut, each map scaled by its gate."""
+        scaled: Tensor = self.se(super().branch(images))
+        return scaled
 
 
 class SENet154Bottleneck(LegacyBlock):
@@ -226,9 +248,11 @@ def _stage(
     return nn.Sequential(first, *(block(4 * channels, channels, 1) for _ in range(blocks - 1)))
 
 
-def _legacy_seresnet(layers: int, dropout: float, num_classes: int, in_channels: int) -> LegacySENet:
+def _legacy_seresnet(
+    layers: int, dropout: float, num_classes: int, in_channels: int, reduction: int = REDUCTION
+) -> LegacySENet:
     return LegacySENet(
-        LegacySEResNetBottleneck,
+        partial(LegacySEResNetBottleneck, reduction=reduction),
         BLOCKS[layers],
         three_3x3=False,
         dropout=dropout,
@@ -270,9 +294,11 @@ def seresnet152(*, num_classes: int = 1000, in_channels: int = 3) -> ResNet:
     return ResNet(SEBottleneck, 4, BLOCKS[152], num_classes=num_classes, in_channels=in_channels)
 
 
-def legacy_seresnet50(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3) -> LegacySENet:
+def legacy_seresnet50(
+    *, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3, reduction: int = REDUCTION
+) -> LegacySENet:
     """SE-ResNet-50 as released, stride on the first 1x1: 28,088,024 parameters."""
-    return _legacy_seresnet(50, dropout, num_classes, in_channels)
+    return _legacy_seresnet(50, dropout, num_classes, in_channels, reduction)
 
 
 def legacy_seresnet101(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3) -> LegacySENet:
@@ -300,3 +326,9 @@ def senet154(*, dropout: float = 0.2, num_classes: int = 1000, in_channels: int 
         num_classes=num_classes,
         in_channels=in_channels,
     )
+
+
+def seresnet20(*, num_classes: int = 10, in_channels: int = 3, reduction: int = REDUCTION) -> CifarResNet:
+    """ResNet-20 for 32x32 images with SE blocks: 272,095 parameters. The paper has deeper ones."""
+    block = partial(CifarSEBlock, reduction=reduction)
+    return CifarResNet(20, block=block, num_classes=num_classes, in_channels=in_channels)

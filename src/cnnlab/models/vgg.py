@@ -21,15 +21,19 @@ Differences:
 - `_bn` puts batch normalisation after each convolution, whose bias stays (torchvision; not in the paper).
 - The maps are averaged to 7x7 (torchvision), so that images of 32 pixels and more work; nothing changes at
   224.
-- `vgg11_cifar` reads the one 512-channel pixel that is left of a 32x32 image, with 512 units in each
-  fully-connected layer: the habit of those who train VGG on CIFAR-10, not the paper's.
+- `vgg11_cifar` and `vgg_cifar`, any column, read the one 512-channel pixel that is left of a 32x32 image, with 512
+  units in each fully-connected layer: the habit of those who train VGG on CIFAR-10, not the paper's. Their `width`
+  is that of stage 1, from which the others follow.
 - `classifier` is all three fully-connected layers; state_dict keys are torchvision's.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
 
+from cnnlab.errors import unknown_name
 from cnnlab.models.initialise import fill, filler
 from cnnlab.models.layers import (
     FeatureSequence,
@@ -39,6 +43,7 @@ from cnnlab.models.layers import (
     linear_without_init,
 )
 
+Column = Literal["A", "A-LRN", "B", "C", "D", "E"]
 WIDTHS = (64, 128, 256, 512, 512)  # stages 1 to 5
 TABLE_1 = {  # column: the kernels of each stage
     "A": ((3,), (3,), (3, 3), (3, 3), (3, 3)),
@@ -51,11 +56,11 @@ TABLE_1 = {  # column: the kernels of each stage
 HIDDEN = 4096
 
 
-def stages(column: str, in_channels: int, batch_norm: bool) -> list[nn.Module | str]:
+def stages(column: Column, widths: tuple[int, ...], in_channels: int, batch_norm: bool) -> list[nn.Module | str]:
     """The convolutional layers of a column of Table 1, `stage1` to `stage5` named after their pooling."""
     layers: list[nn.Module | str] = []
     channels = in_channels
-    for number, (width, kernels) in enumerate(zip(WIDTHS, TABLE_1[column], strict=True), start=1):
+    for number, (width, kernels) in enumerate(zip(widths, TABLE_1[column], strict=True), start=1):
         for kernel in kernels:
             layers.append(nn.Conv2d(channels, width, kernel, padding=kernel // 2))
             layers += [nn.BatchNorm2d(width)] if batch_norm else []
@@ -75,26 +80,30 @@ class VGG(Network):
 
     def __init__(
         self,
-        column: str,
+        column: Column,
         *,
         batch_norm: bool = False,
         num_classes: int = 1000,
         in_channels: int = 3,
         dropout: float = 0.5,
+        width: int = WIDTHS[0],
         hidden: int = HIDDEN,
         pooled_pixels: int = 7,
     ) -> None:
         super().__init__()
+        if column not in TABLE_1:
+            raise unknown_name("column", column, TABLE_1)
         self.num_classes, self.in_channels = num_classes, in_channels
+        widths = tuple(width * each // WIDTHS[0] for each in WIDTHS)
         self.features = FeatureSequence(
-            stages(column, in_channels, batch_norm),
+            stages(column, widths, in_channels, batch_norm),
             network="VGG",
             in_channels=in_channels,
             smallest=self.smallest_pixels,
             pooled_pixels=pooled_pixels,
         )
         self.classifier = nn.Sequential(
-            linear_without_init(WIDTHS[-1] * pooled_pixels**2, hidden),
+            linear_without_init(widths[-1] * pooled_pixels**2, hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
             linear_without_init(hidden, hidden),
@@ -160,6 +169,31 @@ def vgg19_bn(*, num_classes: int = 1000, in_channels: int = 3, dropout: float = 
     return VGG("E", batch_norm=True, num_classes=num_classes, in_channels=in_channels, dropout=dropout)
 
 
-def vgg11_cifar(*, num_classes: int = 10, in_channels: int = 3, dropout: float = 0.5) -> VGG:
+def vgg11_cifar(
+    *, num_classes: int = 10, in_channels: int = 3, dropout: float = 0.5, width: int = 64, hidden: int = 512
+) -> VGG:
     """Column A for 32x32 images: 512 units in place of 4096, 9,750,922 parameters. Not in the paper."""
-    return VGG("A", num_classes=num_classes, in_channels=in_channels, dropout=dropout, hidden=512, pooled_pixels=1)
+    return vgg_cifar(
+        column="A", num_classes=num_classes, in_channels=in_channels, dropout=dropout, width=width, hidden=hidden
+    )
+
+
+def vgg_cifar(
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    dropout: float = 0.5,
+    column: Column = "D",
+    width: int = 64,
+    hidden: int = 512,
+) -> VGG:
+    """Any column for 32x32 images, D as it stands: 15,245,130 parameters. Not in the paper."""
+    return VGG(
+        column,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        dropout=dropout,
+        width=width,
+        hidden=hidden,
+        pooled_pixels=1,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -45,10 +46,14 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     with naming(path):
         with path.open("rb") as file:
             header_bytes = int.from_bytes(file.read(8), "little")
-        if header_bytes > min(MAX_HEADER_BYTES, path.stat().st_size - 8):
-            raise DataError(
-                f"its header claims {header_bytes:,} bytes; accepted: up to {MAX_HEADER_BYTES:,} and the file's length"
-            )
+            if header_bytes > min(MAX_HEADER_BYTES, path.stat().st_size - 8):
+                raise DataError(
+                    f"its header claims {header_bytes:,} bytes; accepted: up to {MAX_HEADER_BYTES:,} and the file's "
+                    "length"
+                )
+            num_entries = len(json.loads(file.read(header_bytes)))
+        if num_entries > MAX_ENTRIES + 1:  # and the metadata; loading takes longer the more there are, squared
+            raise DataError(f"{num_entries:,} tensors; accepted: up to {MAX_ENTRIES:,}")
         tensors = load_file(path)
         odd = sorted({str(each.dtype) for each in tensors.values() if each.dtype not in DTYPES.values()})
         if odd or not 0 < len(tensors) <= MAX_ENTRIES:

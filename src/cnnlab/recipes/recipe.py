@@ -144,6 +144,7 @@ __all__ = [
     "with_settings",
 ]
 
+Option = str | int | float | bool | None
 Normalisation = Literal["channel", "pixel_mean", "gcn", "gcn_zca", "imagenet", "mean_255", "half", "unit"]
 Initialisation = Literal[
     "own",
@@ -197,6 +198,7 @@ class Recipe:
     `aux_weight` is what the loss of each auxiliary head counts. `dropout` of None is the network's own.
     `start` names layers to copy where `--pretrained` gives a trained network of that kind. `gmac` is the cost
     of one view of an image, in thousands of millions of multiply-accumulates, by `cnnlab models`.
+    `model_options` are the network's own options, such as {"shortcut": "B"} for resnet20.
     """
 
     name: str
@@ -218,6 +220,7 @@ class Recipe:
     normalisation: Normalisation = "channel"
     initialisation: Initialisation = "own"
     initialisation_std: Positive | None = None
+    model_options: dict[str, Option] = Field(default_factory=dict)
     start: CopyLayers | None = None
     dropout: BelowOne | None = None
     loss: Loss = CrossEntropy()
@@ -348,8 +351,10 @@ def read(path: Path) -> Recipe:
     """
     try:
         return from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, too long a number
         raise UsageError(f"cannot read a recipe from {path}: {error}") from None
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
 
 
 def _explain(problem: Any) -> str:
