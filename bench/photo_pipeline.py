@@ -107,7 +107,7 @@ def cnnlab(folder: Path) -> Iterator[torch.Tensor]:
         preprocess=Preprocess(256, 224, MEAN, STD),
         crop=RandomArea(224),
         augment_pixels=mirror,
-        workers=1,
+        threads=1,
         ahead_batches=0,
     )
     epoch = 0

@@ -43,6 +43,10 @@ class NonFiniteLossError(CnnlabError):
     """The loss became NaN or infinite; training stopped before that step's update."""
 
 
+class RankError(CnnlabError):
+    """One of several processes that train together is gone, or keeps the others waiting for too long."""
+
+
 class InterruptedRunError(CnnlabError):
     """Training was asked to stop, and everything is saved to go on later."""
 

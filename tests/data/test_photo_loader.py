@@ -38,7 +38,7 @@ def train_part(folder: Path) -> Photos:
 
 
 def batches(
-    part: Photos, batch_size: int = 5, workers: int = 2, crop: Crop | None = None, preprocess: Preprocess = PREPROCESS
+    part: Photos, batch_size: int = 5, threads: int = 2, crop: Crop | None = None, preprocess: Preprocess = PREPROCESS
 ) -> PhotoBatches:
     return PhotoBatches(
         part,
@@ -46,7 +46,7 @@ def batches(
         seed=3,
         preprocess=preprocess,
         crop=crop or RandomArea(16),
-        workers=workers,
+        threads=threads,
         max_bad=0.1,
     )
 
@@ -72,10 +72,10 @@ def test_a_batch_is_crops_of_its_photos_in_the_order_of_the_epoch(folder: Path) 
         assert torch.equal(batch.images, normalise(pixels, PREPROCESS))
 
 
-def test_neither_workers_nor_a_resume_change_a_batch(folder: Path) -> None:
+def test_neither_threads_nor_a_resume_change_a_batch(folder: Path) -> None:
     part = train_part(folder)
-    run = [batch for epoch in range(3) for batch in batches(part, workers=1).epoch(epoch)]
-    other = batches(part, workers=4)
+    run = [batch for epoch in range(3) for batch in batches(part, threads=1).epoch(epoch)]
+    other = batches(part, threads=4)
     assert same(other.batch(2, 1), run[2 * 4 + 1])
     assert same(other.batch(0, 3), run[3])
     assert all(same(a, b) for a, b in zip(other.epoch(1, start=2), run[6:8], strict=True))
@@ -97,7 +97,7 @@ def test_damaged_photos_are_named_and_the_next_ones_take_their_places(folder: Pa
     assert [reason.split(":")[0] for reason in made.unreadable.reasons] == [
         "train/cat/003.JPEG", "train/cat/004.JPEG",
     ]  # fmt: skip
-    assert same(made.batch(0, 0), batches(part, batch_size=23, workers=1).batch(0, 0))
+    assert same(made.batch(0, 0), batches(part, batch_size=23, threads=1).batch(0, 0))
 
 
 def test_too_many_damaged_photos_stop_the_run(folder: Path) -> None:
@@ -107,7 +107,7 @@ def test_too_many_damaged_photos_stop_the_run(folder: Path) -> None:
         batches(train_part(folder), batch_size=23).batch(0, 0)
 
 
-def test_workers_end_where_no_photo_is_left(folder: Path) -> None:
+def test_threads_end_where_no_photo_is_left(folder: Path) -> None:
     for path in (folder / "train").rglob("*.JPEG"):
         path.write_bytes(b"")
     made = batches(train_part(folder))

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlab.data.sampler import generator, hashes, normals, order, times_before, uniforms, weighted_order
+from cnnlab.data.loader import EpochOrder
+from cnnlab.data.sampler import generator, hashes, normals, order, share, times_before, uniforms, weighted_order
+from cnnlab.errors import UsageError
 
 seeds = st.integers(-(2**63), 2**64 - 1)
 epochs = st.integers(0, 10_000)
@@ -117,3 +122,37 @@ def test_a_generator_depends_on_all_it_is_given() -> None:
 
     assert first() == first()
     assert len({first(), first(seed=2), first(epoch=3), first(index=4), first(stream=5)}) == 5
+
+
+@given(count=st.integers(0, 100), world_size=st.integers(1, 20))
+def test_the_shares_of_all_ranks_put_together_are_the_batch(count: int, world_size: int) -> None:
+    batch = order(0, 0, count)
+    shares = [share(batch, rank, world_size) for rank in range(world_size)]
+    assert np.array_equal(np.concatenate(shares), batch)
+    lengths = [len(each) for each in shares]
+    assert lengths == sorted(lengths, reverse=True)
+    assert max(lengths) - min(lengths) <= 1
+
+
+@given(changes=st.lists(st.sampled_from([1, 2, 4]), min_size=6, max_size=6))
+def test_the_global_order_is_the_same_when_processes_come_and_go_in_mid_epoch(changes: list[int]) -> None:
+    visited = []
+    for position, world_size in enumerate(changes):
+        batch, _ = EpochOrder(3, 50).batch(0, position, 8)  # each rank makes it anew, as after a restart
+        visited.extend(share(batch, rank, world_size) for rank in range(world_size))
+    assert np.array_equal(np.concatenate(visited), order(3, 0, 50)[:48])
+
+
+@pytest.mark.parametrize(("rank", "world_size"), [(2, 2), (-1, 4), (0, 0)])
+def test_a_rank_that_is_none_is_refused(rank: int, world_size: int) -> None:
+    with pytest.raises(UsageError, match=f"rank {rank} of {world_size}"):
+        share(np.arange(8), rank, world_size)
+
+
+@pytest.mark.parametrize("step", [0, 4_999, 449_999])
+def test_a_run_on_imagenet_finds_its_place_at_once_at_any_step(step: int) -> None:
+    started = time.perf_counter()
+    epoch, position = divmod(step, 1_281_167 // 256)
+    indices, _ = EpochOrder(0, 1_281_167).batch(epoch, position, 256)
+    assert time.perf_counter() - started < 2
+    assert len(set(indices.tolist())) == 256

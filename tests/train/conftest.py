@@ -10,6 +10,7 @@ import torch
 from cnnlab.data.parts import Parts
 from cnnlab.data.preprocess import measure
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.train.bad_step import STOP, OnBadStep
 from cnnlab.train.loop import Training
 from cnnlab.train.record import RunFolder
 from cnnlab.train.watch import Watch, WatchSteps
@@ -33,6 +34,7 @@ class TrainingIn(Protocol):
         unfreeze_at: float | None = None,
         layer_lr: float | None = None,
         patience: int | None = None,
+        on_bad_step: OnBadStep = STOP,
     ) -> Training: ...
 
 
@@ -56,6 +58,7 @@ def training_in() -> Iterator[TrainingIn]:
         unfreeze_at: float | None = None,
         layer_lr: float | None = None,
         patience: int | None = None,
+        on_bad_step: OnBadStep = STOP,
     ) -> Training:
         parts = parts or small_parts()
         run = RunFolder(folder, resume=resume)
@@ -78,6 +81,7 @@ def training_in() -> Iterator[TrainingIn]:
             unfreeze_at=unfreeze_at,
             layer_lr=layer_lr,
             patience=patience,
+            on_bad_step=on_bad_step,
         )
 
     yield make

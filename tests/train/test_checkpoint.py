@@ -10,11 +10,13 @@ from cnnlab.errors import CheckpointError
 from cnnlab.recipes.recipe import AdamW, Muon, Sgd
 from cnnlab.train.checkpoint import (
     Checkpoint,
+    Choice,
     choose,
     list_checkpoints,
     load,
     newest_whole,
     optimizer_tensors,
+    pointed_at,
     problems,
     restore_optimizers,
     save,
@@ -110,23 +112,69 @@ def test_a_full_disk_keeps_the_earlier_checkpoint_and_leaves_nothing_behind(tmp_
             save(tmp_path, 2, big)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert [each.name for each in tmp_path.iterdir()] == ["step-00000001"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["last", "step-00000001"]
     assert problems(tmp_path / "step-00000001") == []
 
 
 def test_choosing_by_last_auto_name_and_number(tmp_path: Path) -> None:
     first, second = save(tmp_path, 1, made()), save(tmp_path, 2, made())
     (second / "state.json").unlink()
-    assert choose(tmp_path, "last") == second
-    assert choose(tmp_path, "auto") == first == newest_whole(tmp_path)
-    assert choose(tmp_path, "step-00000001") == choose(tmp_path, "1") == first
+    for which in ("last", "auto"):  # the newest that is whole, and what was wrong with the one before it
+        assert choose(tmp_path, which).checkpoint == first == newest_whole(tmp_path)
+        assert choose(tmp_path, which).passed_over == (f"checkpoint {second} is damaged: state.json is missing",)
+    assert choose(tmp_path, "step-00000001") == choose(tmp_path, "1") == Choice(first)
+    assert choose(tmp_path, "step-00000002") == Choice(second)  # by name: what is wrong is said when it is loaded
+
+
+def test_without_a_whole_one_last_refuses_and_auto_begins_anew(tmp_path: Path) -> None:
+    (save(tmp_path, 1, made()) / "state.json").unlink()
+    assert choose(tmp_path, "auto").checkpoint is None
+    with pytest.raises(
+        CheckpointError, match=r"no whole checkpoint.*state.json is missing; begin anew with --resume a"
+    ):
+        choose(tmp_path, "last")
+
+
+def test_pointers_name_the_last_and_the_best_which_is_kept(tmp_path: Path) -> None:
+    for step in (1, 2, 3, 4):
+        save(tmp_path, step, made(), keep=1, best=step == 2)
+    assert (tmp_path / "last").read_text() == "step-00000004\n"
+    assert [each.name for each in list_checkpoints(tmp_path)] == ["step-00000002", "step-00000004"]
+    assert choose(tmp_path, "best").checkpoint == tmp_path / "step-00000002" == pointed_at(tmp_path, "best")
+
+
+@pytest.mark.parametrize("text", ["step-00000009", "", "../elsewhere", "\0"])
+def test_a_pointer_to_nothing_is_no_pointer(tmp_path: Path, text: str) -> None:
+    save(tmp_path, 1, made())
+    (tmp_path / "best").write_text(text)
+    assert pointed_at(tmp_path, "best") is None
+    with pytest.raises(CheckpointError, match=r"no checkpoint 'best'.*there: step-00000001"):
+        choose(tmp_path, "best")
+
+
+def test_checkpoints_that_a_training_has_gone_back_behind_are_dropped(tmp_path: Path) -> None:
+    for step in (5, 8, 10):
+        save(tmp_path, step, made(), keep=3)
+    save(tmp_path, 7, made(), keep=3)
+    assert [each.name for each in list_checkpoints(tmp_path)] == ["step-00000005", "step-00000007"]
+
+
+def test_saving_the_same_again_writes_no_part_again(tmp_path: Path) -> None:
+    before = (save(tmp_path, 3, made()) / "network.safetensors").stat()
+    assert (save(tmp_path, 3, made()) / "network.safetensors").stat() == before
+
+
+def test_a_file_that_the_manifest_does_not_name_is_not_read(tmp_path: Path) -> None:
+    folder = save(tmp_path, 1, made())
+    (folder / "more.safetensors").write_bytes(b"anything")
+    assert set(load(folder).tensors) == {"network", "optimizer"}
 
 
 def test_choosing_one_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
     save(tmp_path, 1, made())
     with pytest.raises(CheckpointError, match="step-00000001"):
         choose(tmp_path, "step-00000077")
-    assert choose(tmp_path / "nothing", "auto") is None
+    assert choose(tmp_path / "nothing", "auto") == Choice(None)
 
 
 @pytest.mark.parametrize(

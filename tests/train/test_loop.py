@@ -22,8 +22,10 @@ from cnnlab.recipes.recipe import (
     Sgd,
     WarmupUntilError,
 )
+from cnnlab.train.build import build_network, step_seed
+from cnnlab.train.checkpoint import list_checkpoints
 from cnnlab.train.freeze import ALL_BUT_CLASSIFIER
-from cnnlab.train.loop import Training, build_network, fit, step_seed
+from cnnlab.train.loop import Training, fit
 from cnnlab.train.record import TIMING, read_records
 from cnnlab.train.watch import Moment, Watch
 from tests.train.conftest import TrainingIn
@@ -135,7 +137,7 @@ def test_a_loss_that_is_no_number_stops_at_that_step_and_keeps_the_last_good_che
     message = str(caught.value)
     assert "learning rate" in message
     assert "step-00000001" in message
-    note = json.loads((tmp_path / "run" / "nonfinite.json").read_text())
+    note = json.loads((tmp_path / "run" / "bad-step.json").read_text())
     assert note["step"] == training.clock.step
     assert len(note["indices"]) == 16
     training.run.close()
@@ -153,7 +155,7 @@ def test_a_stop_signal_saves_the_step_it_came_in(training_in: TrainingIn, tmp_pa
     training = training_in(tmp_path / "run", watch=StopAtThree())
     with pytest.raises(InterruptedRunError, match=r"SIGTERM after step 3.*--resume --run"):
         fit(training)
-    assert [each.name for each in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000003"]
+    assert [each.name for each in list_checkpoints(tmp_path / "run" / "checkpoints")] == ["step-00000003"]
 
 
 def test_resuming_without_a_checkpoint_by_auto_starts_over(training_in: TrainingIn, tmp_path: Path) -> None:

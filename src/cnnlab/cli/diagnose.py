@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, metavar="N", help="of the weights and the choice of images (default 0)")
     add("--picture", type=Path, metavar="FILE", help="also draw depth against step, as PNG")
     add("--all", action="store_true", help="a row for every layer, block, gate and norm")
+    add("--replay", type=Path, metavar="RUN", help="take a run's last bad step again: where it goes wrong, no MODEL")
     add("--chain-rule", action="store_true", help="the textbook's network instead: one neuron a layer, no MODEL")
     add("--depth", type=positive_int, default=50, metavar="N", help="layers of the chain-rule network (default 50)")
     add("--weight", type=float, default=1.0, metavar="W", help="its weights (default 1)")
@@ -60,8 +61,10 @@ def run(args: argparse.Namespace) -> int:
     set_threads(args.threads)
     if args.chain_rule:
         return _chain_rule(args, out)
+    if args.replay is not None:
+        return _replay(args, out)
     if args.target is None:
-        raise UsageError("cnnlab diagnose: give a network or a run folder, or --chain-rule; see --help")
+        raise UsageError("cnnlab diagnose: give a network or a run folder, --replay RUN or --chain-rule; see --help")
     from cnnlab.explain.verdict import judge
 
     subject = _run_subject(args) if Path(args.target).is_dir() else _model_subject(args)
@@ -334,6 +337,29 @@ def _print_parts(out: Console, flow: StepFlow, *, everything: bool) -> None:
             out.print(f"{len(values)} {title}: {min(values.values()):.2g} to {max(values.values()):.2g}")
         for name, value in values.items() if everything else ():
             out.print(f"  {name}: {value:.3g}", markup=False)
+
+
+# -- a bad step taken again --------------------------------------------------------------------------------------
+
+
+def _replay(args: argparse.Namespace, out: Console) -> int:
+    from dataclasses import asdict
+
+    from cnnlab.cli.console import print_json, watch_for
+    from cnnlab.train.replay import replay
+
+    found = replay(args.replay, watch=watch_for(out))
+    if args.json:
+        print_json(_finite({"run": str(args.replay), **asdict(found)}))
+        return 0
+    out.print(f"step {found.step} of {args.replay}: {found.wrong}", markup=False)
+    out.print(f"its images: {', '.join(map(str, found.indices))}", markup=False)
+    if found.where is None:
+        out.print(f"taken again, all values are finite: loss {found.loss:.4g}, gradient {found.gradient_norm or 0:.3g}")
+    else:
+        first = f"in the {found.where}{f' of {found.name}' if found.name else ''}"
+        out.print(f"taken again, the first value that is no number is {first}", markup=False)
+    return 0
 
 
 # -- the chain rule ----------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ FIXED_BY_THE_RUN = {
     "--class-weights": "class_weights",
     "--balanced": "balanced",
     "--max-bad": "max_bad",
+    "--sync-bn": "sync_bn",
 }
 
 # What a trial on a few images, which keeps nothing, has no use for.
@@ -53,8 +54,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "with --pretrained: modern/finetune or modern/finetune-photos)",
     )
     add("--model", metavar="NAME", help="another network for the recipe, see: cnnlab models")
-    add("--run", type=Path, metavar="FOLDER", help="where the run is kept (default: runs/…)")
-    add("--resume", nargs="?", const="last", metavar="WHICH", help="go on with --run: last (default), auto, or step-…")
+    # torchrun takes --run for the beginning of its own --run-path.
+    add(
+        *("--run", "--run-folder"),
+        dest="run",
+        type=Path,
+        metavar="FOLDER",
+        help="where the run is kept (default: runs/…); after torchrun say --run-folder",
+    )
+    add(
+        "--resume",
+        nargs="?",
+        const="last",
+        metavar="WHICH",
+        help="go on with --run: last (default), best, step-…, or auto, which begins it if there is none",
+    )
     add("--seed", type=int, default=0, metavar="N", help="of the initial weights, the order and the augmentation")
     add("--runs", type=positive_int, default=1, metavar="N", help="train N seeds; mean, spread and 95%% interval")
     add("--minutes", type=positive_float, metavar="M", help="time to spend, training and test; the schedule stretches")
@@ -97,7 +111,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--final", action="store_true", help="train on all but the test part, once all choices are made")
     add("--data-folder", metavar="DIR", help="your own copy of a published data set")
     add("--manifest", metavar="CSV", help="which images of the folder to use, by: cnnlab data split")
-    add("--save-seconds", type=positive_float, default=60.0, metavar="S", help="between checkpoints (default 60)")
+    add("--save-seconds", type=positive_float, metavar="S", help="between checkpoints (default 60)")
+    add("--keep", type=positive_int, metavar="N", help="newest checkpoints that stay, besides the best (default 2)")
+    add("--workers", type=count, metavar="N", help="processes that decode photos (default 0: threads)")
+    add(
+        "--on-bad-step",
+        metavar="WHAT",
+        help="a loss or gradient that is no number: stop (default), skip the batch, or rollback:K, back to the newest "
+        "checkpoint up to K times",
+    )
+    add(
+        "--spike", type=positive_float, metavar="F", help="bad, too: a loss or gradient F times the median of 100 steps"
+    )
     add(
         "--watch",
         nargs="?",
@@ -105,6 +130,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=watched_steps,
         metavar="N",
         help="look into every Nth step (no value: 100th): gradients by depth, what is wrong, flow.png",
+    )
+    add("--sync-bn", action="store_true", help="of several processes (torchrun): batch norms see the images of all")
+    add(
+        "--rank-seconds",
+        type=positive_float,
+        metavar="S",
+        help="of several processes: how long one may keep the others waiting in a step (default 10)",
     )
     add("--compile", action="store_true", help="use torch.compile (needs a C++ compiler; pays on long GPU runs)")
     add_device(parser)
@@ -114,46 +146,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train as the arguments say."""
     from cnnlab.cli.console import console, print_json, watch_for
-    from cnnlab.train.run import Settings, resume_run, train_run, train_seeds
+    from cnnlab.train.distributed import world_from_environment
+    from cnnlab.train.run import resume_run, train_run, train_seeds
 
     look = _watch_steps(args)
     out = console(json_output=args.json)
     watch = watch_for(out)
     set_threads(args.threads)
-    if args.resume is not None:
-        result = resume_run(_folder_to_resume(args), args.resume, watch=watch, watch_steps=look).result
+    if args.resume is not None and _goes_on(args):
+        changes = _changeable(args)
+        result = resume_run(args.run, args.resume, changes=changes, watch=watch, watch_steps=look).result
     else:
-        recipe = _recipe(args)
-        settings = Settings(
-            data=args.data or own_data(recipe),
-            data_folder=args.data_folder,
-            manifest=args.manifest,
-            seed=args.seed,
-            device=args.device,
-            minutes=args.minutes,
-            epochs=args.epochs,
-            final=args.final,
-            pretrained=args.pretrained,
-            freeze=args.freeze,
-            unfreeze_at=args.unfreeze_at,
-            layer_lr=args.layer_lr,
-            patience=args.patience,
-            class_weights=args.class_weights == "auto",
-            balanced=args.balanced,
-            max_bad=0.01 if args.max_bad is None else args.max_bad,
-            compiled=args.compile,
-            save_seconds=args.save_seconds,
-            auto_batch_size=args.batch_size == "auto",
-            auto_lr=args.lr == "auto",
-        )
+        recipe, settings = _recipe(args), _settings(args)
         if args.overfit is not None:
             return _try_few_images(args, recipe, settings)
         if args.runs > 1:
             result = train_seeds(recipe, settings, args.runs, args.run, watch=watch, watch_steps=look)
         else:
             result = train_run(recipe, settings, args.run, watch=watch, watch_steps=look).result
-    print_json(result) if args.json else _tell(out, result)
+    if world_from_environment().first:
+        print_json(result) if args.json else _tell(out, result)
     return 0
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """What the run needs to be told besides its recipe."""
+    from cnnlab.train.run import Settings
+
+    return Settings(
+        data=args.data or own_data(_recipe(args)),
+        data_folder=args.data_folder,
+        manifest=args.manifest,
+        seed=args.seed,
+        device=args.device,
+        minutes=args.minutes,
+        epochs=args.epochs,
+        final=args.final,
+        pretrained=args.pretrained,
+        freeze=args.freeze,
+        unfreeze_at=args.unfreeze_at,
+        layer_lr=args.layer_lr,
+        patience=args.patience,
+        class_weights=args.class_weights == "auto",
+        balanced=args.balanced,
+        max_bad=0.01 if args.max_bad is None else args.max_bad,
+        compiled=args.compile,
+        auto_batch_size=args.batch_size == "auto",
+        auto_lr=args.lr == "auto",
+        sync_bn=args.sync_bn,
+        **_changeable(args),
+    )
+
+
+def _changeable(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings given that may be other ones when a run goes on."""
+    from cnnlab.train.run import CHANGEABLE
+
+    return {name: value for name in CHANGEABLE if (value := getattr(args, name)) is not None}
 
 
 def share(text: str) -> float:
@@ -162,6 +211,11 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{value} is not a share between 0 and 1")
     return value
+
+
+def count(text: str) -> int:
+    """An argument that must be a whole number, 0 or more."""
+    return 0 if text == "0" else positive_int(text)
 
 
 def int_or_auto(text: str) -> int | str:
@@ -189,14 +243,36 @@ def set_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _folder_to_resume(args: argparse.Namespace) -> Path:
+def _goes_on(args: argparse.Namespace) -> bool:
+    """Whether there is a run to go on with; what else is given must be what it began with.
+
+    Raises:
+        UsageError: no folder is named, or something is given that cannot change now.
+    """
     if args.run is None:
         raise UsageError("--resume needs the run to go on with: --run FOLDER")
     given = [flag for flag, name in FIXED_BY_THE_RUN.items() if getattr(args, name) not in (None, False, [])]
+    if args.resume == "auto":
+        return _goes_on_by_itself(args, compare=bool(given))
     if given:
         raise UsageError(f"--resume goes on with what the run began with; {', '.join(given)} cannot change it now")
-    folder: Path = args.run
-    return folder
+    return True
+
+
+def _goes_on_by_itself(args: argparse.Namespace, *, compare: bool) -> bool:
+    """Whether the run has begun; with `compare`, what is given must be what it began with."""
+    if not (args.run / "recipe.json").is_file():
+        return False
+    if compare:
+        from cnnlab.train.run import differences
+
+        changed = differences(args.run, _recipe(args), _settings(args))
+        if changed:
+            raise UsageError(
+                f"--resume auto goes on with what {args.run} began with, and this is not it: {'; '.join(changed)}. "
+                "Give what it began with, or choose another --run"
+            )
+    return True
 
 
 def _try_few_images(args: argparse.Namespace, recipe: Recipe, settings: Settings) -> int:

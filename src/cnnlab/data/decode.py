@@ -6,6 +6,7 @@ What every kind of image becomes:
 - The EXIF orientation is applied; a damaged EXIF block is ignored. Colour profiles (ICC) are ignored.
 - Grey, 1-bit and palette images are spread over three channels.
 - Transparency (an alpha channel, or a transparent colour) is composited over white.
+- A file that makes more work than a picture can need is refused (`effort.py`), and so is run-length-coded BMP.
 - CMYK becomes RGB as Pillow does it, with Adobe's inverted values turned round.
 - 16-bit values keep their high byte (`value >> 8`), for grey and colour alike: scaled, never clipped.
 
@@ -15,7 +16,6 @@ bytes in four fifths of the time. What torchcodec refuses, Pillow judges.
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 import threading
@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from cnnlab.data.effort import Pieces, check_scans
 from cnnlab.errors import ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
@@ -128,6 +129,7 @@ def open_image(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "image"
     try:
         with _open(data, name) as image:
             _check_size(_header(image), limits, name)
+            _check_effort(image, data, name)
             yield OpenImage(image, data)
     except ImageError:
         raise
@@ -187,12 +189,17 @@ def _open(data: bytes, name: str) -> Image.Image:
         # the threads of one pool from undoing each other's filters; only the header is read inside.
         with _HEADER_LOCK, warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+            pieces = Pieces(data, name)
+            image = Image.open(pieces, formats=FORMATS)
+            pieces.allow_pixels()
+            return image
     except Image.DecompressionBombError:
         raise ImageError(f"{name}: its header claims a gigantic size; make the image smaller") from None
     except UnidentifiedImageError:
         seen = "an empty file" if not data else f"bytes that begin with {data[:8]!r}"
         raise ImageError(f"{name}: {seen}, not an image; accepted: {', '.join(FORMATS)}") from None
+    except ImageError:
+        raise
     except MemoryError:
         raise ImageError(f"{name}: too little memory to open it; make the image smaller") from None
     except Exception as error:
@@ -226,6 +233,16 @@ def _check_size(header: ImageHeader, limits: Limits, name: str) -> None:
         raise ImageError(f"{seen}up to {limits.megapixels:g} megapixels")
     if long > short * limits.aspect:
         raise ImageError(f"{seen}a longer side of up to {limits.aspect:g} times the shorter one")
+
+
+def _check_effort(image: Image.Image, data: bytes, name: str) -> None:
+    """Refuse what a decoder would go over for minutes; see `effort`."""
+    # Pillow's decoder of these is Python: 9 s for 40 megapixels.
+    if any(tile.codec_name == "bmp_rle" for tile in getattr(image, "tile", ())):
+        raise ImageError(f"{name}: a BMP in run-length code, which is not read; save it as PNG")
+    if image.format in ("JPEG", "MPO"):
+        megapixels = image.width * image.height / 1e6
+        check_scans(data, megapixels, len(image.getbands()), "progressive" in image.info, name)
 
 
 def _orientation(image: Image.Image) -> int:

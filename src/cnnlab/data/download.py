@@ -16,14 +16,20 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO, cast
 
+from cnnlab.data.bounded import MAX_FIELD_BYTES, BoundedFile
 from cnnlab.errors import DataError
 
 Report = Callable[[int, int | None], None]
 """Told of progress: how much is done, and of how much (None: not known). Bytes, or images."""
 
 _BLOCK_BYTES = 1 << 18
+
+MAX_ARCHIVE_BYTES = 1e9
+"""The most that a published archive unpacks to, as far as it is read; CIFAR-10 has 184 MB."""
 _RETRIED = (OSError, http.client.HTTPException)  # urllib's own errors are OSErrors
 
 
@@ -94,24 +100,33 @@ def npm_pack(
 def read_archive(path: Path, names: Sequence[str], max_bytes: int) -> dict[str, bytes]:
     """Read from a .tar.gz the regular members whose last path component is one of `names`.
 
-    Nothing is unpacked to disk, and no other member is read. Each may have up to `max_bytes`.
-    Raises `DataError` when the archive is damaged or a member too large.
+    Nothing is unpacked to disk, and no other member is read. Each may have up to `max_bytes`, and all before it
+    `MAX_ARCHIVE_BYTES`. Raises `DataError` when the archive is damaged, or it or a member too large.
     """
     found: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with gzip.open(path) as plain, _open_tar(plain, path) as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
-                if name in names and name not in found and member.isreg():
+                if name in names and name not in found and member.isreg() and not member.issparse():
                     if member.size > max_bytes:
                         raise DataError(f"{path.name}: {name} has {member.size} bytes; accepted: {max_bytes}")
-                    file = archive.extractfile(member)
-                    found[name] = file.read() if file else b""
+                    found[name] = _read_member(archive, member)
                 if len(found) == len(names):
                     break
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise DataError(f"{path.name} is damaged or cut short ({_words(error)})") from None
     return found
+
+
+def _open_tar(plain: gzip.GzipFile, path: Path) -> tarfile.TarFile:
+    file = BoundedFile(cast(BinaryIO, plain), path.name, MAX_ARCHIVE_BYTES)
+    return tarfile.open(fileobj=cast(BinaryIO, file), mode="r:")
+
+
+def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    return b"".join(iter(partial(file.read, MAX_FIELD_BYTES), b"")) if file else b""
 
 
 def gunzip(data: bytes, max_bytes: int, name: str) -> bytes:

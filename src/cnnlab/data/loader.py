@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cnnlab.data.parts import Part
 from cnnlab.data.preprocess import normalise
-from cnnlab.data.sampler import order, times_before, weighted_order
+from cnnlab.data.sampler import order, share, times_before, weighted_order
 from cnnlab.errors import UsageError
 from cnnlab.types import Preprocess
 
@@ -69,13 +69,18 @@ def make_batch(
 class EpochOrder:
     """Which images are in which batch: a function of (seed, epoch) alone, the last epoch's kept at hand."""
 
-    def __init__(self, seed: int, count: int, weights: Weights | None = None) -> None:
+    def __init__(
+        self, seed: int, count: int, weights: Weights | None = None, rank: int = 0, world_size: int = 1
+    ) -> None:
         self._seed, self._count, self._weights = seed, count, weights
+        self._rank, self._world_size = rank, world_size
         self._epoch, self._indices = -1, np.zeros(0, np.int64)
         self._keys = self._indices
 
     def batch(self, epoch: int, position: int, batch_size: int) -> tuple[Indices, Indices]:
         """Give a batch's indices (batch_size,), and the keys of their random numbers (batch_size,).
+
+        With several processes both are this one's share of them.
 
         A key is the index; where images are drawn by weight, count is added for each time the image came
         earlier in the epoch, so that it is changed otherwise. Raises `UsageError` for a position outside
@@ -88,7 +93,8 @@ class EpochOrder:
             self._epoch = epoch
             self._indices, self._keys = self._draw(epoch)
         places = slice(position * batch_size, (position + 1) * batch_size)
-        return self._indices[places], self._keys[places]
+        indices, keys = (share(each[places], self._rank, self._world_size) for each in (self._indices, self._keys))
+        return indices, keys
 
     def _draw(self, epoch: int) -> tuple[Indices, Indices]:
         if self._weights is None:
@@ -124,12 +130,15 @@ class Batches:
         augment_pixels: Augment | None = None,
         mix: Mix | None = None,
         weights: Weights | None = None,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         """Put the images on `device`; raises `UsageError` when the part has no full batch.
 
         `augment_pixels` changes the uint8 images before they are normalised (colours; it may give float32
         of 0 to 255), `augment` the normalised ones, and then `mix` images and labels together. With
-        `weights` (N,) an epoch draws images in proportion to theirs, with replacement.
+        `weights` (N,) an epoch draws images in proportion to theirs, with replacement. Process `rank` of
+        `world_size` makes its share of each batch (`sampler.share`).
         """
         self.batch_size = batch_size
         self.steps_per_epoch = steps_per_epoch(len(part), batch_size)
@@ -137,7 +146,7 @@ class Batches:
         # (N, H, W, C) in memory, so that a gathered batch is channels_last without another copy.
         self._rows = part.images.to(device).permute(0, 2, 3, 1).contiguous()
         self._labels = part.labels.to(device)
-        self._order = EpochOrder(seed, len(part), weights)
+        self._order = EpochOrder(seed, len(part), weights, rank, world_size)
 
     def batch(self, epoch: int, position: int) -> Batch:
         """Make the batch at `position` (0 to steps_per_epoch - 1) of `epoch`, at a constant cost.

@@ -1,4 +1,4 @@
-"""Batches of photos on disk: decoded, cropped and stacked by threads, ahead of the step that wants them."""
+"""Batches of photos on disk: decoded and cropped by threads or processes, ahead of the step that wants them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cnnlab.data.crops import Crop, Floats, crop_numbers, take_crop
-from cnnlab.data.decode import open_image
+from cnnlab.data.crops import Crop, Floats, crop_numbers
+from cnnlab.data.decode import printable
+from cnnlab.data.decoders import Decoders, cut_photo
 from cnnlab.data.loader import (
     Augment,
     Batch,
@@ -23,7 +24,6 @@ from cnnlab.data.loader import (
     steps_per_epoch,
 )
 from cnnlab.data.photos import Indices, Photos, Pixels, usable_cores
-from cnnlab.data.preprocess import to_channels
 from cnnlab.data.unreadable import Unreadable
 from cnnlab.errors import ImageError
 from cnnlab.types import Preprocess
@@ -41,9 +41,10 @@ class _Filling:
 class PhotoBatches:
     """The training batches of photos, with the surface of `Batches`: shuffled anew each epoch, the rest dropped.
 
-    Order, crops and augmentation are functions of (seed, epoch, index), whatever the number of `workers`,
-    so any batch can be made at any time and a resumed run needs only its step. The workers are threads:
-    decoding and resizing leave Python's lock. The next batches are made while one is trained on.
+    Order, crops and augmentation are functions of (seed, epoch, index), whoever decodes, so any batch can be
+    made at any time and a resumed run needs only its step. Threads do the work, as decoding and resizing leave
+    Python's lock; with `workers`, they hand the decoding to so many processes, which an image may bring down
+    without harm. The next batches are made while one is trained on.
 
     A photo that cannot be read is named in `unreadable`, and the next one in the part takes its place.
     """
@@ -60,14 +61,17 @@ class PhotoBatches:
         augment: Augment | None = None,
         augment_pixels: Augment | None = None,
         mix: Mix | None = None,
-        workers: int | None = None,
+        threads: int | None = None,
+        workers: int = 0,
         weights: Weights | None = None,
         max_bad: float = 0.01,
         ahead_batches: int = 2,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
-        """Start the workers (default: one for each core), who keep `ahead_batches` ready.
+        """Start the threads (default: one for each core, or two for each of `workers`).
 
-        The other arguments are those of `Batches`.
+        They keep `ahead_batches` ready. The other arguments are those of `Batches`.
 
         Raises `UsageError` when there is no full batch, and later `DataError` when more than the fraction
         `max_bad` of the photos cannot be read (one is always let pass, unless `max_bad` is 0).
@@ -77,8 +81,9 @@ class PhotoBatches:
         self.unreadable = Unreadable(len(photos), max_bad, "the training photos")
         self._photos, self._crop, self._seed, self._device = photos, crop, seed, torch.device(device)
         self._preprocess, self._changes = preprocess, Changes(augment_pixels, augment, mix)
-        self._order = EpochOrder(seed, len(photos), weights)
-        self._threads = ThreadPoolExecutor(workers or usable_cores(), thread_name_prefix="photos")
+        self._order = EpochOrder(seed, len(photos), weights, rank, world_size)
+        self._decoders = Decoders(workers, crop, len(preprocess.mean)) if workers else None
+        self._threads = ThreadPoolExecutor(threads or 2 * workers or usable_cores(), thread_name_prefix="photos")
         self._ahead_batches = ahead_batches
         self._ahead: dict[tuple[int, int], _Filling] = {}
 
@@ -105,13 +110,11 @@ class PhotoBatches:
     def _begin(self, epoch: int, position: int) -> _Filling:
         indices, keys = self._order.batch(epoch, position, self.batch_size)
         numbers = crop_numbers(self._seed, epoch, keys)
-        shape = (self.batch_size, self._crop.pixels, self._crop.pixels, len(self._preprocess.mean))
+        shape = (len(indices), self._crop.pixels, self._crop.pixels, len(self._preprocess.mean))
         pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=self._device.type == "cuda")
         rows = pixels.numpy()
         submit, fill = self._threads.submit, self._fill
-        return _Filling(
-            pixels, keys, [submit(fill, rows[i], int(indices[i]), numbers[i]) for i in range(self.batch_size)]
-        )
+        return _Filling(pixels, keys, [submit(fill, rows[i], int(indices[i]), numbers[i]) for i in range(len(indices))])
 
     def _fill(self, row: Pixels, index: int, numbers: Floats) -> int:
         """Put a crop of photo `index` into `row`, or of the first readable one after it; give its index."""
@@ -126,6 +129,7 @@ class PhotoBatches:
         raise self.unreadable.none_left()
 
     def _cut(self, index: int, numbers: Floats) -> Pixels:
-        data, name = self._photos.files.read(index), self._photos.names[index]
-        with open_image(data, name=name) as image:
-            return to_channels(take_crop(image, self._crop, numbers), len(self._preprocess.mean))
+        data, name = self._photos.files.read(index), printable(self._photos.names[index])
+        if self._decoders is not None:
+            return self._decoders.cut(data, name, numbers)
+        return cut_photo(data, name, self._crop, numbers, len(self._preprocess.mean))

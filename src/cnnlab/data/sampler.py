@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from cnnlab.errors import UsageError
+
 Indices = npt.NDArray[np.int64]
 
 _MASK = (1 << 64) - 1
@@ -43,6 +45,31 @@ def times_before(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     times = np.empty_like(indices)
     times[by_index] = np.arange(len(indices)) - first
     return times
+
+
+def share(batch: Indices, rank: int, world_size: int) -> Indices:
+    """Give the part of a global batch's images that process `rank` of `world_size` works on.
+
+    The global order knows nothing of processes: each takes a run of consecutive places of every batch, so
+    that the parts of ranks 0, 1, … put together are the batch, whatever `world_size` is, and a run may go on
+    with another number of processes at any step. Lengths differ by one at most, the longer ones first.
+
+    Args:
+        batch: indices of images, or anything else in the batch's order, (N,).
+        rank: of this process, 0 to `world_size` - 1.
+        world_size: how many processes there are.
+
+    Returns:
+        A view of `batch`, (N / world_size,) where that divides; empty for the last ranks where N is below `world_size`.
+
+    Raises:
+        UsageError: there is no such rank.
+    """
+    if not 0 <= rank < world_size:
+        raise UsageError(f"rank {rank} of {world_size} processes; give 0 to {world_size - 1}")
+    length, longer = divmod(len(batch), world_size)
+    first = rank * length + min(rank, longer)
+    return batch[first : first + length + (rank < longer)]
 
 
 def uniforms(seed: int, epoch: int, indices: npt.ArrayLike, stream: int) -> npt.NDArray[np.float64]:

@@ -18,10 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnlab.data.bounded import BoundedFile
 from cnnlab.data.cache import cache_folder, read_arrays, write_arrays
 from cnnlab.data.decode import DEFAULT_LIMITS, SUFFIXES, printable
 from cnnlab.data.listing import SPLIT_NAMES, Entry, Listing
@@ -120,13 +122,20 @@ def _classes(folder: Path, labels: set[str]) -> tuple[str, ...] | None:
     """Give the classes in the order of their numbers: from the class file, or 0 to the largest; else None."""
     path = folder / CLASS_FILE
     if path.is_file():
-        return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        return _class_lines(path)
     if not all(map(_is_number, labels)):
         return None
     largest = max(map(int, labels))
     if largest >= MAX_CLASSES:
         raise DataError(f"{folder}: class number {largest}; accepted: up to {MAX_CLASSES - 1}")
     return tuple(map(str, range(largest + 1)))
+
+
+def _class_lines(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); accepted: a class name a line, in UTF-8") from None
 
 
 def _class_of(label: str, classes: tuple[str, ...] | None, known: set[str], where: str) -> str:
@@ -193,8 +202,10 @@ def _read_shard(path: Path) -> list[_Sample]:
 @contextmanager
 def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
     try:
-        with tarfile.open(path, "r:") as tar:
-            yield tar
+        with path.open("rb") as file:
+            bounded = BoundedFile(file, str(path), math.inf)
+            with tarfile.open(fileobj=cast(BinaryIO, bounded), mode="r:") as tar:
+                yield tar
     except (tarfile.TarError, OSError, ValueError) as error:
         raise DataError(f"{path}: no readable tar file ({error}); copy or make it anew") from None
 
@@ -206,6 +217,7 @@ def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
     """
     try:
         for member in tar:
+            cast(BoundedFile, tar.fileobj).next_member()
             outside = member.name.startswith("/") or ".." in member.name.split("/")
             if member.isreg() and not member.issparse() and not outside:
                 yield member

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -45,6 +46,17 @@ class Config:
     labels: Labels
     protocol: str
     weights_sha256: str = ""
+    options: dict[str, Any] = field(default_factory=dict)  # of the network's builder
+
+    def build(self) -> Network:
+        """The network, with weights of its own; raises `UsageError` where the options make none."""
+        counts = {"num_classes": self.num_classes, "in_channels": self.in_channels}
+        if known := next((name for name in counts if name in self.options), None):
+            raise UsageError(f"{known} is among the options of {self.architecture}; it is given beside them")
+        try:
+            return create_model(self.architecture, **counts, **self.options)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"options {self.options} make no {self.architecture} ({error})"[:500]) from None
 
 
 @dataclass(frozen=True)
@@ -181,7 +193,7 @@ def load(folder: str | Path, *, device: str = "auto") -> Classifier:
     folder = Path(folder)
     config = read_config(folder)
     load_whitening(config.preprocess, folder)
-    network = create_model(config.architecture, num_classes=config.num_classes, in_channels=config.in_channels)
+    network = config.build()
     network.load_state_dict(_read_weights(folder / WEIGHTS, config, network))
     place = resolve_device(device)
     return Classifier(place_network(network, place).eval(), config, place, folder)

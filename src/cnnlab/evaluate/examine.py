@@ -19,9 +19,8 @@ from cnnlab.errors import CheckpointError, DataError, UsageError, unknown_name
 from cnnlab.evaluate.classifier import DEFAULT_PIXELS, Classifier, record_test_read
 from cnnlab.evaluate.intervals import wilson
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy, top_k_hits
-from cnnlab.evaluate.predict import Outcome, macs_per_image, predict_part
+from cnnlab.evaluate.predict import Outcome, Predict, macs_per_image, predict_part
 from cnnlab.evaluate.protocols import Protocol, get_protocol
-from cnnlab.models.catalog import create_model
 from cnnlab.models.device import place_network
 from cnnlab.types import Split
 
@@ -78,19 +77,18 @@ def examine(
     split: Split = Split.TEST,
     why: str = "asked",
     max_bad: float = 0.01,
+    predict: Predict = predict_part,
 ) -> tuple[Evaluation, Outcome]:
     """Test an ensemble, whose probabilities are averaged; arguments and errors as for `evaluate`.
 
-    Every member looks at the original images with its own preprocessing. None is the first member's protocol.
+    `predict` does as `predict_part` does, in several processes, say. Every member looks at the original
+    images with its own preprocessing. None is the first member's protocol.
     """
     started = time.perf_counter()
     rule = get_protocol(protocol or members[0].config.protocol)
     macs = require_protocol(members, rule, part)
     outcome = _average(
-        [
-            predict_part(each.network, part, rule, each.config.preprocess, each.device, max_bad=max_bad)
-            for each in members
-        ]
+        [predict(each.network, part, rule, each.config.preprocess, each.device, max_bad=max_bad) for each in members]
     )
     if split is Split.TEST:
         for folder in dict.fromkeys(each.folder for each in members if each.folder is not None):
@@ -140,7 +138,7 @@ def with_weights(classifier: Classifier, weights: Mapping[str, Tensor]) -> Class
         CheckpointError: the weights are another network's.
     """
     config = classifier.config
-    network = create_model(config.architecture, num_classes=config.num_classes, in_channels=config.in_channels)
+    network = config.build()
     expected = {name: value.shape for name, value in network.state_dict().items()}
     if {name: value.shape for name, value in weights.items()} != expected:
         raise CheckpointError(f"a snapshot of {classifier.folder} holds other weights than {config.architecture} has")

@@ -83,6 +83,10 @@ class Outcome:
     bad: tuple[str, ...] = ()
 
 
+Predict = Callable[..., Outcome]
+"""A function that does what `predict_part` does."""
+
+
 def predict_part(
     network: Network,
     part: Part | Photos,

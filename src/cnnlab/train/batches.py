@@ -13,6 +13,7 @@ from cnnlab.data.loader import Augment as Change
 from cnnlab.data.loader import Batch, Batches, Mix, Weights
 from cnnlab.data.parts import Part, Parts
 from cnnlab.data.photo_loader import PhotoBatches
+from cnnlab.data.photos import usable_cores
 from cnnlab.data.preprocess import normalise
 from cnnlab.data.sampler import Indices
 from cnnlab.data.stats import colour_pca
@@ -36,6 +37,7 @@ from cnnlab.recipes.recipe import (
     Rotation,
     TrivialAugment,
 )
+from cnnlab.train.distributed import ALONE, World
 from cnnlab.types import Preprocess
 
 Axes = tuple[Tensor, Tensor]
@@ -46,7 +48,8 @@ class TrainingBatches:
 
     `steps_per_epoch` counts them; `pixels` is the side of their images; the last few images of an epoch that make
     no full batch are left out. `weights` (N,) draw images in proportion to them; `max_bad` is the share of photos
-    that may be unreadable.
+    that may be unreadable. `workers` processes decode photos, none for threads of this process. One process of a
+    `world` of several makes its share of each batch.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class TrainingBatches:
         device: torch.device,
         weights: Weights | None = None,
         max_bad: float = 0.01,
+        workers: int = 0,
+        world: World = ALONE,
     ) -> None:
         check_crop(recipe, parts)
         self._train, self._preprocess, self._device = parts.train, preprocess, device
@@ -69,6 +74,7 @@ class TrainingBatches:
             "mix": mix_with(recipe.augment, seed, len(parts.class_names)),
         }
         how: dict[str, Any] = {"batch_size": recipe.batch_size, "seed": seed, "device": device, "weights": weights}
+        how |= {"rank": world.rank, "world_size": world.size}
         if isinstance(parts.train, Part):
             self.pixels = parts.train.images.shape[-1]
             self._batches = Batches(parts.train, preprocess=preprocess, **how, **changes)
@@ -76,7 +82,14 @@ class TrainingBatches:
             crop = _crop(recipe.crop)
             self.pixels = crop.pixels
             self._batches = PhotoBatches(
-                parts.train, preprocess=preprocess, crop=crop, max_bad=max_bad, **how, **changes
+                parts.train,
+                preprocess=preprocess,
+                crop=crop,
+                max_bad=max_bad,
+                workers=workers,
+                threads=None if workers else max(1, usable_cores() // world.local_size),
+                **how,
+                **changes,
             )
         self.steps_per_epoch = self._batches.steps_per_epoch
 

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnnlab.data import augment
 from cnnlab.data.loader import Batch, Weights
 from cnnlab.data.parts import Parts
-from cnnlab.errors import CheckpointError, DataError, InterruptedRunError, NonFiniteLossError, UsageError
+from cnnlab.errors import CheckpointError, InterruptedRunError, NonFiniteLossError, UsageError
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy
-from cnnlab.evaluate.predict import predict_part
 from cnnlab.evaluate.protocols import PROTOCOLS
-from cnnlab.models.catalog import create_model
 from cnnlab.models.device import place_network, return_freed_memory
-from cnnlab.models.initialise import initialise
 from cnnlab.models.layers import Network
 from cnnlab.recipes.recipe import Ema, Recipe, WarmupUntilError
 from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.average import averaged_copy, new_share, update_average
-from cnnlab.train.batches import TrainingBatches, image_channels
+from cnnlab.train.bad_step import MOST_IN_A_ROW, STOP, OnBadStep, bad_in_a_row, likely_cause, what_is_wrong
+from cnnlab.train.batches import TrainingBatches
+from cnnlab.train.build import build_forward, build_network, check_labels, step_seed
 from cnnlab.train.clock import Clock, pixels_at
+from cnnlab.train.distributed import ALONE_TEAM, Team
 from cnnlab.train.freeze import Frozen, freeze
 from cnnlab.train.losses import build_loss
 from cnnlab.train.memory import Fits, batch_trial, does_not_fit, is_out_of_memory
@@ -34,49 +34,18 @@ from cnnlab.train.optim import build_optimizers, in_use, set_lr, slow_body, star
 from cnnlab.train.patience import waited_epochs
 from cnnlab.train.precision import resolve_precision
 from cnnlab.train.pretrained import Source, load_pretrained
-from cnnlab.train.record import FLOW, RunFolder, read_records
+from cnnlab.train.progress import Progress, Window
+from cnnlab.train.record import BAD_STEP, FLOW, RunFolder, read_records
+from cnnlab.train.saver import Saver
 from cnnlab.train.schedule import lr_factor, warmup_factor
 from cnnlab.train.signals import StopRequest
-from cnnlab.train.step import Forward, Rule, StepResult, plain_forward, train_step
+from cnnlab.train.state import KeptBuffers, put_back, snapshot
+from cnnlab.train.step import Forward, Rule, StepResult, train_step
 from cnnlab.train.watch import Moment, StepWatch, Watch, WatchSteps
 from cnnlab.types import Preprocess
 
 LOG_STEPS = 20  # steps a training record sums up
 CALIBRATION_IMAGES = 5_000  # training images a network may look at before the first step
-
-
-@dataclass
-class Window:
-    """Sums over the steps since the last record."""
-
-    steps: int = 0
-    images: int = 0
-    loss: float = 0.0
-    correct: int = 0
-    seconds: float = 0.0
-    aux_losses: dict[str, float] = field(default_factory=dict)
-
-    def add(self, result: StepResult, images: int, seconds: float) -> None:
-        """Count one step."""
-        self.steps += 1
-        self.images += images
-        self.loss += result.loss
-        self.correct += result.correct
-        self.seconds += seconds
-        for name, loss in result.aux_losses.items():
-            self.aux_losses[name] = self.aux_losses.get(name, 0.0) + loss
-
-
-@dataclass
-class Progress:
-    """What a checkpoint says besides tensors; plain numbers all."""
-
-    window: Window = field(default_factory=Window)
-    val_errors: list[float] = field(default_factory=list)
-    warming_up: bool = False
-    images_seen: int = 0
-    step_seconds: float = 0.0
-    averaged: int = 0  # steps whose weights the average holds
 
 
 class Training:
@@ -105,6 +74,10 @@ class Training:
         image_weights: Weights | None = None,
         max_bad: float = 0.01,
         watch_steps: WatchSteps | None = None,
+        on_bad_step: OnBadStep = STOP,
+        keep: int = 2,
+        workers: int = 0,
+        team: Team = ALONE_TEAM,
     ) -> None:
         """Build all that a training changes, from `seed` alone; `epochs` stretches the recipe to another length.
 
@@ -120,25 +93,38 @@ class Training:
             )
         self.recipe, self.parts, self.preprocess, self.run, self.watch = recipe, parts, preprocess, run, watch
         self.seed, self.device, self.save_seconds = seed, device, save_seconds
+        self.team = team
+        if recipe.batch_size < team.world.size:
+            raise UsageError(f"a batch of {recipe.batch_size} images has none for some of {team.world.size} processes")
         self.batches = TrainingBatches(
-            recipe, parts, preprocess, seed=seed, device=device, weights=image_weights, max_bad=max_bad
+            recipe,
+            parts,
+            preprocess,
+            seed=seed,
+            device=device,
+            weights=image_weights,
+            max_bad=max_bad,
+            workers=workers,
+            world=team.world,
         )
         self.full_pixels = self.batches.pixels
         self.network = build_network(recipe, parts, seed)
         if pretrained is not None:
             watch.said(load_pretrained(self.network, recipe.model, pretrained, parts.class_names, recipe.start))
-        self.network = place_network(self.network, device)
+        self.network = team.with_synced_norms(place_network(self.network, device))
         if pretrained is None:
             self._calibrate()
         self.frozen = freeze(self.network, frozen) if frozen is not None else Frozen()
         self.unfreeze_at = unfreeze_at
         if unfreeze_at is not None:
             self.frozen.release()  # the optimizers below know of what is to be trained later
+        # Before anything is copied from the network: all processes take over rank 0's weights here.
+        self.plain_forward = build_forward(recipe, self.network, False, team, unused=unfreeze_at is not None)
+        self.forward = build_forward(recipe, self.network, True, team) if compiled else self.plain_forward
+        self.statistics = KeptBuffers(self.network)
         self.average = averaged_copy(self.network) if recipe.average else None
         self.patience = patience
         self.best = averaged_copy(self.network) if patience is not None else None
-        self.plain_forward = build_forward(recipe, self.network, compiled=False)
-        self.forward = build_forward(recipe, self.network, compiled) if compiled else self.plain_forward
         self.optimizers = build_optimizers(
             recipe.optimizer,
             self.network,
@@ -153,6 +139,8 @@ class Training:
             aux_weight=recipe.aux_weight,
             pieces=recipe.accumulate,
             clip=recipe.clip,
+            batch_size=recipe.batch_size,
+            team=team,
         )
         self.scaler = self.rule.precision.scaler()
         steps_per_epoch = self.batches.steps_per_epoch
@@ -167,6 +155,8 @@ class Training:
         self.progress = Progress(warming_up=isinstance(recipe.warmup, WarmupUntilError))
         self.eval_seconds_per_image: float | None = None  # of one view, once a validation has been timed
         self.unreadable: list[str] = []  # photos left out so far, each with its reason
+        self.on_bad_step = on_bad_step
+        self.saver = Saver(run.checkpoints, keep=keep, logs=run.logs)
         self._max_bad = max_bad
         self._watch_steps = watch_steps
         self._step_watch: StepWatch | None = None
@@ -181,20 +171,29 @@ class Training:
         """Take one step, and what is due after it: a record, a validation; returns what came of the update."""
         started = time.perf_counter()
         epoch, position = divmod(self.clock.step, self.batches.steps_per_epoch)
-        torch.manual_seed(step_seed(self.seed, self.clock.step))  # dropout: a function of the step alone
-        lr = self._set_lr()
-        batch, pixels, result = self._update_within_memory(epoch, position)
-        if not result.finite:
-            self._stop_at_non_finite(result, batch, epoch, lr)
-        self._update_average()
-        seconds = time.perf_counter() - started
+        lr = self.prepare_step()
+        batch, pixels, result = self._update_within_memory()
+        wrong = self._what_is_wrong(result)
+        if wrong is None:
+            self._update_average()
+        else:
+            self._leave_out(wrong, batch, epoch, lr)
+        seconds = self.team.of_first(time.perf_counter() - started)
         self.clock.tick(seconds, self.full_pixels, self._test_seconds())
-        self._account(result, len(batch.labels), seconds, epoch, lr, pixels)
+        if wrong is None:
+            self._account(result, self.recipe.batch_size, seconds, epoch, lr, pixels)
         if position + 1 == self.batches.steps_per_epoch or self.clock.done:
             self.validate(epoch)
-        if self.done and self.progress.window.steps:  # out of patience
+        if self.done and self.progress.window.steps:  # out of patience, or the last step was left out
             self._log_window(epoch, lr)
         return result
+
+    def prepare_step(self) -> float:
+        """Set what step and rank decide: the random numbers of dropout, what is frozen, and the rate, returned."""
+        torch.manual_seed(step_seed(self.seed, self.clock.step, self.team.world.rank))
+        self.team.stepped(self.clock.step)
+        self.hold_frozen()
+        return self._set_lr()
 
     @property
     def done(self) -> bool:
@@ -210,10 +209,10 @@ class Training:
         else:
             self.frozen.hold()
 
-    def _update_within_memory(self, epoch: int, position: int) -> tuple[Batch, int, StepResult]:
+    def _update_within_memory(self) -> tuple[Batch, int, StepResult]:
         """The update; where memory runs out the training ends, with a batch size that fits."""
         try:
-            return self._update(epoch, position)
+            return self._update()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -224,16 +223,20 @@ class Training:
         return_freed_memory()
         raise does_not_fit(self.recipe, self.device, self.batch_trial())
 
-    def _update(self, epoch: int, position: int) -> tuple[Batch, int, StepResult]:
+    def _update(self) -> tuple[Batch, int, StepResult]:
         """One update of the weights: the batch, the pixels of its images' sides, and what came of it."""
-        batch = self.batches.batch(epoch, position)
-        pixels = pixels_at(self.recipe.resolutions, self.clock.share, self.full_pixels)
-        images = batch.images if pixels == self.full_pixels else augment.downsample(batch.images, pixels)
-        self.hold_frozen()
+        batch, images, pixels = self.images_of_step()
         look = self._step_watch = self._step_watch or self._new_step_watch()
         if look is not None and look.samples(self.clock.step):
             return batch, pixels, self._watched(look, images, batch.labels)
         return batch, pixels, self.train_step(self.forward, images, batch.labels)
+
+    def images_of_step(self) -> tuple[Batch, Tensor, int]:
+        """The batch of the next step, its images (N, C, H, W) at the size they are trained at, and that size."""
+        batch = self.batches.batch(*divmod(self.clock.step, self.batches.steps_per_epoch))
+        pixels = pixels_at(self.recipe.resolutions, self.clock.share, self.full_pixels)
+        small = pixels != self.full_pixels
+        return batch, augment.downsample(batch.images, pixels) if small else batch.images, pixels
 
     def _new_step_watch(self) -> StepWatch | None:
         """What looks into the network at some steps; it takes up what a run that goes on saw before."""
@@ -254,16 +257,32 @@ class Training:
         look.before_step(step)
         try:
             result = self.train_step(self.plain_forward, images, labels)
-            if result.finite:
-                top1 = result.correct / len(labels)
+            if self._is_good(result):
+                top1 = result.correct / self.recipe.batch_size
                 look.after_step(step, loss=result.loss, top1=top1, gradient_scale=gradient_scale)
         finally:
             look.close()
         return result
 
     def train_step(self, forward: Forward, images: Tensor, labels: Tensor) -> StepResult:
-        """Update the weights on images (N, C, H, W) and labels by the recipe's rule, at the rates that are set."""
-        return train_step(self.network, forward, images, labels, in_use(self.optimizers), self.scaler, self.rule)
+        """Update the weights on images (N, C, H, W) and labels by the recipe's rule, at the rates that are set.
+
+        A bad step leaves the network as it was.
+        """
+        self.statistics.keep()
+        used, good = in_use(self.optimizers), self._is_good
+        result = train_step(self.network, forward, images, labels, used, self.scaler, self.rule, good)
+        if good(result):
+            self.team.average_statistics(self.network)
+        else:
+            self.statistics.put_back()
+        return result
+
+    def _what_is_wrong(self, result: StepResult) -> str | None:
+        return what_is_wrong(result, self.progress.recent, self.on_bad_step.spike)
+
+    def _is_good(self, result: StepResult) -> bool:
+        return self._what_is_wrong(result) is None
 
     def draw_flow(self, title: str) -> None:
         """Draw what was looked into as `flow.png` of the run folder; nothing where nothing was."""
@@ -315,6 +334,8 @@ class Training:
     def _account(self, result: StepResult, images: int, seconds: float, epoch: int, lr: float, pixels: int) -> None:
         progress, clock, window = self.progress, self.clock, self.progress.window
         window.add(result, images, seconds)
+        if self.on_bad_step.spike is not None:
+            progress.remember(result)
         progress.images_seen += images
         progress.step_seconds += seconds
         self.watch.stepped(
@@ -353,35 +374,69 @@ class Training:
             self.progress.warming_up = False
         self.progress.window = Window()
 
-    def _stop_at_non_finite(self, result: StepResult, batch: Batch, epoch: int, lr: float) -> None:
-        indices = [int(index) for index in batch.indices]
-        finite_images = bool(torch.isfinite(batch.images).all())
-        finite_weights = all(bool(torch.isfinite(each).all()) for each in self.network.parameters())
-        if not finite_images:
-            cause = "the batch itself holds values that are not finite; look at its images"
-        elif self.clock.step == 0:
-            cause = "it is the very first step, so the initialisation or the input scale is off"
-        else:
-            cause = f"the learning rate ({lr:g}) is probably too high; try --lr {lr / 10:g}"
-        self.run.write_json(
-            "nonfinite.json",
-            {
-                "step": self.clock.step,
-                "epoch": epoch,
-                "loss": str(result.loss),
-                "aux_losses": {name: str(loss) for name, loss in result.aux_losses.items()},
-                "lr": lr,
-                "indices": indices,
-                "finite_images": finite_images,
-                "finite_weights": finite_weights,
-            },
-        )
+    # -- a bad step, which has changed nothing ------------------------------------------------------------
+
+    def _leave_out(self, wrong: str, batch: Batch, epoch: int, lr: float) -> None:
+        """Write down what a bad step was, and go on without it, if the rule says so.
+
+        Raises:
+            NonFiniteLossError: the rule says to stop, or it has been followed often enough.
+        """
+        rule, progress, step = self.on_bad_step, self.progress, self.clock.step
+        self._note_bad_step(wrong, batch, epoch, lr)
+        what = f"{wrong} at step {step} (epoch {epoch})"
+        again = bad_in_a_row([*progress.bad_steps, step]) > MOST_IN_A_ROW
+        if again or rule.action == "stop" or (rule.action == "rollback" and progress.rollbacks == rule.rollbacks):
+            raise NonFiniteLossError(self._why_it_stops(what, batch, lr))
+        progress.bad_steps.append(step)
+        back = f"; weights are back at {self._roll_back()}" if rule.action == "rollback" else ""
+        self.watch.said(f"{what}: this batch is left out{back}")
+
+    def _note_bad_step(self, wrong: str, batch: Batch, epoch: int, lr: float) -> None:
+        """Keep what `diagnose --replay` needs: the batch's images by number, and the training before the step."""
+        noted = {
+            "step": self.clock.step,
+            "epoch": epoch,
+            "wrong": wrong,
+            "lr": lr,
+            "indices": self.team.gather(torch.from_numpy(batch.indices)).tolist(),
+            "finite_images": self._images_are_finite(batch),
+            "finite_weights": all(bool(torch.isfinite(each).all()) for each in self.network.parameters()),
+        }
+        try:
+            before = snapshot(self)
+            if self.team.world.first:
+                checkpoints.save(self.run.path / BAD_STEP, self.clock.step, before, keep=1)
+            self.run.write_json(f"{BAD_STEP}.json", noted)
+        except (CheckpointError, OSError) as error:
+            self.watch.said(f"warning: the bad step could not be written down: {error}")
+
+    def _images_are_finite(self, batch: Batch) -> bool:
+        """Whether every process's share of a batch holds numbers only."""
+        return all(finite for (finite,) in self.team.agree(bool(torch.isfinite(batch.images).all())))
+
+    def _why_it_stops(self, what: str, batch: Batch, lr: float) -> str:
+        finite_images = self._images_are_finite(batch)
+        with contextlib.suppress(CheckpointError):  # told already, or not what the user needs now
+            self.saver.wait()
         whole = checkpoints.newest_whole(self.run.checkpoints)
-        raise NonFiniteLossError(
-            f"{_not_finite(result)} at step {self.clock.step} (epoch {epoch}), in the batch of training "
-            f"images {indices[:5]}… (all in {self.run.path / 'nonfinite.json'}); {cause}. "
+        return (
+            f"{what}, in the batch of training images {batch.indices[:5].tolist()}… (all in "
+            f"{self.run.path / BAD_STEP}.json); {likely_cause(self.clock.step, lr, finite_images=finite_images)}. "
+            f"Where it begins: cnnlab diagnose --replay {self.run.path}. "
             + (f"The last good checkpoint is kept: {whole}" if whole else "No checkpoint had been saved yet.")
         )
+
+    def _roll_back(self) -> str:
+        """Put the weights and all that goes with them back to the newest checkpoint; gives its name."""
+        self.saver.wait()
+        self.team.wait_for_all()  # for what rank 0 has just written
+        found = checkpoints.choose(self.run.checkpoints, "last").checkpoint
+        assert found is not None  # `last` finds one, or says that there is none
+        progress = put_back(self, checkpoints.load(found))
+        self.progress.averaged = progress.averaged
+        self.progress.rollbacks += 1
+        return found.name
 
     # -- validation -------------------------------------------------------------------------------------
 
@@ -400,7 +455,7 @@ class Training:
         if len(self.parts.val) == 0:
             return
         started = time.perf_counter()
-        found = predict_part(
+        found = self.team.predict_part(
             self.tested_network,
             self.parts.val,
             PROTOCOLS["center"],
@@ -412,9 +467,10 @@ class Training:
         top1 = top_k_accuracy(found.probabilities, found.labels)
         loss = negative_log_likelihood(found.probabilities, found.labels)
         self.progress.val_errors.append(1 - top1)
+        self.progress.validated_step = self.clock.step
         if self.best is not None and waited_epochs(self.progress.val_errors) == 0:
             self.best.load_state_dict(self.tested_network.state_dict())
-        seconds = time.perf_counter() - started
+        seconds = self.team.of_first(time.perf_counter() - started)
         self.clock.spend(seconds)
         self.eval_seconds_per_image = seconds / len(found.labels)
         self.run.log(
@@ -431,7 +487,7 @@ class Training:
 
     def _name_unreadable(self, of_val: Sequence[str]) -> None:
         """Say which photos could not be read so far, each once; training goes on with others in their places."""
-        for reason in (*self.batches.unreadable, *of_val):
+        for reason in (*self.team.gather_texts(self.batches.unreadable), *of_val):
             if reason not in self.unreadable:
                 self.unreadable.append(reason)
                 self.watch.said(f"left out: {reason}")
@@ -439,133 +495,90 @@ class Training:
     # -- checkpoints ------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Write a checkpoint of this very step.
+        """Write a checkpoint of this very step, and wait until it is on the disk.
 
         Raises:
             CheckpointError: it could not be written; earlier checkpoints are untouched.
         """
-        tensors = {
-            "network": self.network.state_dict(),
-            "optimizer": checkpoints.optimizer_tensors(self.optimizers),
-        }
-        if self.average is not None:
-            tensors["average"] = self.average.state_dict()
-        if self.best is not None:
-            tensors["best"] = self.best.state_dict()
-        state = {
-            "seed": self.seed,
-            "clock": asdict(replace(self.clock, resolutions=())),
-            "progress": asdict(self.progress),
-            "scaler": self.scaler.state_dict(),
-        }
-        checkpoints.save(self.run.checkpoints, self.clock.step, checkpoints.Checkpoint(tensors, state))
+        self.begin_save()
+        self.saver.wait()
+        self.team.wait_for_all()  # a process that left now would have torchrun end rank 0 in its work
+
+    def begin_save(self) -> None:
+        """Begin to write a checkpoint of this very step; what goes wrong is told by `tell_save_error`."""
+        try:
+            self.saver.wait()
+        except CheckpointError as error:
+            self.watch.said(f"warning: {error}")
+        checkpoint = snapshot(self)
+        if self.team.world.first:
+            self.saver.begin(self.clock.step, checkpoint, best=self.progress.best_step == self.clock.step)
+        self.team.wait_for_all()  # rank 0 may have waited for a slow disk
+
+    def tell_save_error(self) -> None:
+        """Warn of a checkpoint that could not be written; training goes on, and the next one is tried when due."""
+        error = self.saver.error()
+        if error is not None:
+            self.watch.said(f"warning: {error}")
 
     def restore(self, which: str) -> None:
-        """Go back to a saved step: `last`, `auto` or a checkpoint's name.
+        """Go back to a saved step: `last`, `auto`, `best` or a checkpoint's name; damaged ones are passed over, named.
 
         Raises:
-            CheckpointError: there is no such checkpoint, or it is damaged.
+            CheckpointError: there is no such checkpoint, or none is whole.
         """
-        found = checkpoints.choose(self.run.checkpoints, which)
-        if found is None:
-            self.run.drop_records_after(0)
-            return
-        saved = checkpoints.load(found)
-        self.network.load_state_dict(saved.tensors["network"])
-        if self.average is not None:
-            self.average.load_state_dict(saved.tensors["average"])
+        choice = checkpoints.choose(self.run.checkpoints, which)
+        for damaged in choice.passed_over:
+            self.watch.said(f"passed over: {damaged}")
+        if choice.checkpoint is not None:
+            self.go_to(checkpoints.load(choice.checkpoint))
+        if len(set(self.team.agree(self.clock.step))) > 1:
+            raise CheckpointError(
+                f"the processes found different checkpoints in {self.run.path}; it must be on storage that all share"
+            )
+        self.run.drop_records_after(self.clock.step)
+
+    def go_to(self, saved: checkpoints.Checkpoint) -> None:
+        """Be where a checkpoint was written."""
+        self.progress = put_back(self, saved)
         if self.best is not None:
             self.best.load_state_dict(saved.tensors["best"])
-        checkpoints.restore_optimizers(self.optimizers, saved.tensors.get("optimizer", {}))
-        values: dict[str, Any] = dict(saved.state["progress"])
-        self.progress = Progress(window=Window(**values.pop("window")), **values)
         self.clock = replace(Clock(**saved.state["clock"]), resolutions=self.recipe.resolutions)
-        self.scaler.load_state_dict(saved.state["scaler"])
-        self.run.drop_records_after(self.clock.step)
 
 
 def fit(training: Training) -> None:
-    """Train until it is done; save every `save_seconds`, at the end, and when asked to stop.
+    """Train until it is done; save every `save_seconds`, at the best validation, when asked to, and at the end.
 
     Raises:
         InterruptedRunError: SIGINT or SIGTERM came; everything is saved.
         NonFiniteLossError: the loss is no number any more.
         CheckpointError: the final checkpoint could not be written.
     """
-    saved_at = time.monotonic()
-    with StopRequest() as stop:
-        while not training.done:
-            training.step()
-            if stop.name is not None:
-                training.save()
-                raise InterruptedRunError(
-                    f"stopped by {stop.name} after step {training.clock.step}; all is saved. Go on with: "
-                    f"cnnlab train --resume --run {training.run.path}"
-                )
-            if time.monotonic() - saved_at > training.save_seconds:
-                _save_if_possible(training)
-                saved_at = time.monotonic()
-        training.save()
-
-
-def _save_if_possible(training: Training) -> None:
     try:
-        training.save()
-    except CheckpointError as error:
-        training.watch.said(f"warning: {error}")
+        with StopRequest() as stop:
+            _fit(training, stop)
+    finally:
+        with contextlib.suppress(CheckpointError):  # what matters has been raised
+            training.saver.wait()
 
 
-def _not_finite(result: StepResult) -> str:
-    """Which loss is no number any more."""
-    if not math.isfinite(result.loss):
-        return f"the loss became {result.loss}"
-    name, loss = next((name, loss) for name, loss in result.aux_losses.items() if not math.isfinite(loss))
-    return f"the loss of the auxiliary head {name} became {loss}"
-
-
-def step_seed(seed: int, step: int) -> int:
-    """The seed of torch's generators in a step: different for every step of every seed."""
-    return (seed * 1_000_003 + step) % 2**63
-
-
-def build_network(recipe: Recipe, parts: Parts, seed: int) -> Network:
-    """The recipe's network for this data, initialised from `seed` alone."""
-    torch.manual_seed(seed)
-    options = {} if recipe.dropout is None else {"dropout": recipe.dropout}
-    network = create_model(
-        recipe.model, num_classes=len(parts.class_names), in_channels=image_channels(parts), **options
-    )
-    initialise(network, recipe.initialisation, std=recipe.initialisation_std)
-    return network
-
-
-def build_forward(recipe: Recipe, network: Network, compiled: bool) -> Forward:
-    """How a step runs the network: compiled or not, with its auxiliary heads where the recipe weighs them.
-
-    Raises:
-        UsageError: the recipe weighs auxiliary heads, and the network has none.
-    """
-    if not recipe.aux_weight:
-        return plain_forward(cast(nn.Module, torch.compile(network)) if compiled else network)
-    if not getattr(network, "aux_heads", False):
-        raise UsageError(
-            f"recipe {recipe.name} weighs auxiliary heads by {recipe.aux_weight:g}, and {recipe.model} has none; "
-            "add --set aux_weight=0"
-        )
-    return torch.compile(network.forward_with_aux) if compiled else network.forward_with_aux
-
-
-def check_labels(parts: Parts) -> None:
-    """Refuse labels outside the classes, before a GPU does in its own words.
-
-    Raises:
-        DataError: names the first such image.
-    """
-    classes = len(parts.class_names)
-    for split, part in (("train", parts.train), ("val", parts.val), ("test", parts.test)):
-        outside = [] if part is None else ((part.labels < 0) | (part.labels >= classes)).nonzero().flatten().tolist()
-        if part is not None and outside:
-            raise DataError(
-                f"{split} image {outside[0]} has the label {int(part.labels[outside[0]])}, and there are {classes} "
-                f"classes, 0 to {classes - 1}; {len(outside)} such images in all"
+def _fit(training: Training, stop: StopRequest) -> None:
+    training.team.wait_for_all()
+    saved_at = time.monotonic()
+    if training.on_bad_step.action == "rollback" and training.clock.step == 0:
+        training.save()  # something to go back to
+    while not training.done:
+        training.step()
+        training.tell_save_error()
+        due = time.monotonic() - saved_at > training.save_seconds
+        stopped_by, wanted = training.team.wishes(stop.name, asked=stop.takes_save(), due=due)
+        if stopped_by is not None:
+            training.save()
+            raise InterruptedRunError(
+                f"stopped by {stopped_by} after step {training.clock.step}; all is saved. Go on with: "
+                f"cnnlab train --resume --run {training.run.path}"
             )
+        if wanted or training.progress.best_step == training.clock.step:
+            training.begin_save()
+            saved_at = time.monotonic()
+    training.save()

@@ -17,7 +17,8 @@ import torch
 
 from cnnlab.errors import UsageError
 from cnnlab.recipes.recipe import Muon, Recipe
-from cnnlab.train.loop import Training, step_seed
+from cnnlab.train.build import step_seed
+from cnnlab.train.loop import Training
 from cnnlab.train.optim import set_lr
 
 STEPS = 100

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -35,6 +36,7 @@ class Source:
         model: the network they are of; None where a file does not say.
         preprocess: how that network saw its images; None where a file does not say.
         class_names: the classes it was trained for; None where nobody says.
+        options: of the network's builder, such as its width.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Source:
     model: str | None = None
     preprocess: Preprocess | None = None
     class_names: tuple[str, ...] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find_source(name: str, model: str | None = None) -> Source:
@@ -57,7 +60,8 @@ def find_source(name: str, model: str | None = None) -> Source:
     if path.is_dir():
         config = read_config(path)
         load_whitening(config.preprocess, path)
-        return Source(name, path / WEIGHTS, config.architecture, config.preprocess, config.labels.names)
+        names = config.labels.names
+        return Source(name, path / WEIGHTS, config.architecture, config.preprocess, names, config.options)
     if path.is_file() or (path.suffix in FILES and path.parent != Path()):
         return _published(find_weights(path.name), path) if is_published(path.name) else Source(name, path)
     if name == OFFICIAL and model is None:
@@ -132,7 +136,7 @@ def _account(source: Source, kept: Sequence[str], class_names: Sequence[str]) ->
 
 def _copy_layers(network: Network, source: Source, path: Path, copy: CopyLayers) -> str:
     classes = len(source.class_names) if source.class_names is not None else 1000
-    other = create_model(copy.model, num_classes=classes, in_channels=network.in_channels)
+    other = create_model(copy.model, num_classes=classes, in_channels=network.in_channels, **source.options)
     load_weights(other, path)
     layers = {here: (network.get_submodule(here), other.get_submodule(there)) for here, there in copy.layers}
     copied = [here for here, (ours, theirs) in layers.items() if _copy_layer(ours, theirs)]

@@ -28,10 +28,12 @@ import torch
 
 import cnnlab
 from cnnlab.errors import CheckpointError, UsageError
+from cnnlab.train.disk import Disk, replace_file
 
 METRICS = "metrics.jsonl"
 FLOW = "flow.jsonl"  # what `--watch` saw, a line a sampled step
 LOCK = "lock"
+BAD_STEP = "bad-step"  # a folder with the training before the last bad step, and with `.json` the step's batch
 # What a start writes before `recipe.json`, from which on a run can be resumed.
 BEFORE_START = (
     *(LOCK, "preprocess.json", "whitening.safetensors"),
@@ -41,7 +43,10 @@ TIMING = ("seconds", "images_per_second")  # what differs between two runs of th
 
 
 class RunFolder:
-    """A run's folder, locked against other processes for as long as this is open."""
+    """A run's folder, locked against other processes for as long as this is open.
+
+    `taken_over` says whose lock was still there, of a process that was killed; None where it ended by itself.
+    """
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self.path = path
@@ -53,7 +58,7 @@ class RunFolder:
         if resume and not (path / "recipe.json").is_file():
             raise UsageError(f"nothing to resume in {path}: it has no recipe.json; start it without --resume")
         path.mkdir(parents=True, exist_ok=True)
-        self._lock = _acquire(path / LOCK)
+        self._lock, self.taken_over = _acquire(path / LOCK)
         self._tensorboard: Any = None
 
     def __enter__(self) -> Self:
@@ -66,12 +71,16 @@ class RunFolder:
 
     def close(self) -> None:
         """Write the CSV, flush TensorBoard's file and let go of the lock; a folder nothing was written to goes."""
+        if self._lock.closed:
+            return
         with contextlib.suppress(OSError):  # a full disk has been reported where it mattered
             self.write_csv()
             if self._tensorboard is not None:
                 self._tensorboard.close()
         if [each.name for each in self.path.iterdir()] == [LOCK]:
             shutil.rmtree(self.path)
+        with contextlib.suppress(OSError):
+            self._lock.truncate(0)  # whoever comes next knows that this one ended by itself
         self._lock.close()
 
     @property
@@ -79,11 +88,14 @@ class RunFolder:
         """Where the run's checkpoints are."""
         return self.path / "checkpoints"
 
+    @property
+    def logs(self) -> tuple[Path, ...]:
+        """The files that records are appended to."""
+        return self.path / METRICS, self.path / FLOW
+
     def write_json(self, name: str, values: object) -> None:
-        """Write `values` as the JSON file `name`, aside first and then renamed."""
-        aside = self.path / f"{name}.incomplete"
-        aside.write_text(json.dumps(values, indent=1), encoding="utf-8")
-        aside.replace(self.path / name)
+        """Write `values` as the JSON file `name`; at any moment it holds its old bytes or all of the new."""
+        replace_file(self.path / name, json.dumps(values, indent=1).encode(), Disk())
 
     def read_json(self, name: str) -> Any:
         """The values in the JSON file `name`."""
@@ -128,9 +140,7 @@ class RunFolder:
 
     def _keep_records(self, name: str, last_step: int) -> None:
         kept = [json.dumps(each) + "\n" for each in read_records(self.path, name) if each["step"] <= last_step]
-        aside = self.path / f"{name}.incomplete"
-        aside.write_text("".join(kept), encoding="utf-8")
-        aside.replace(self.path / name)
+        replace_file(self.path / name, "".join(kept).encode(), Disk())
 
     def forget_start(self) -> None:
         """Let a training that never began be started here again, with other settings."""
@@ -173,7 +183,11 @@ def read_records(folder: Path, name: str = METRICS) -> list[dict[str, Any]]:
     return found
 
 
-def _acquire(path: Path) -> io.TextIOWrapper:
+def _acquire(path: Path) -> tuple[io.TextIOWrapper, str | None]:
+    """Lock a file for as long as it is open; also says what a holder who was killed has left in it.
+
+    The system lets go of a lock when its process dies, however it dies; no process number is trusted for that.
+    """
     file = path.open("a+", encoding="utf-8")
     try:
         import fcntl  # POSIX; elsewhere two runs are kept apart only by the folder's contents
@@ -187,10 +201,18 @@ def _acquire(path: Path) -> io.TextIOWrapper:
         file.close()
         raise UsageError(f"the run folder {path.parent} is in use by {holder}; wait, or choose another --run") from None
     file.seek(0)
-    file.truncate()
+    before = file.read().strip()
+    file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     file.flush()
-    return file
+    return file, _taken_over(path.parent, before) if before else None
+
+
+def _taken_over(folder: Path, before: str) -> str:
+    """What to say of a lock that was left behind."""
+    if before.endswith(f" on {socket.gethostname()}"):
+        return f"the lock of {before} is taken over: that process was killed"
+    return f"the lock of {before} is taken over; make sure that nothing there writes to {folder} any more"
 
 
 def environment(device: torch.device) -> dict[str, Any]:

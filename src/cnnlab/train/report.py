@@ -12,7 +12,6 @@ from cnnlab.data.photos import Photos
 from cnnlab.evaluate.answers import Answers, worst_mistakes
 from cnnlab.evaluate.classifier import CONFIG, read_config
 from cnnlab.evaluate.predict import original_image
-from cnnlab.models.catalog import create_model
 from cnnlab.models.describe import count_macs
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.catalog import RECIPES
@@ -49,6 +48,5 @@ def _macs(folder: Path) -> int | None:
     if config.preprocess.crop_pixels is None:
         return None
     pixels = config.preprocess.crop_pixels + 2 * config.preprocess.pad_pixels
-    network = create_model(config.architecture, num_classes=config.num_classes, in_channels=config.in_channels)
     # One real image: torch's meta device takes seconds to import what it needs.
-    return count_macs(network.eval(), torch.zeros(1, config.in_channels, pixels, pixels))
+    return count_macs(config.build().eval(), torch.zeros(1, config.in_channels, pixels, pixels))

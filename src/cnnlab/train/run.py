@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +17,7 @@ from pydantic import TypeAdapter
 from cnnlab.data import sources
 from cnnlab.data.balance import class_weights, image_weights
 from cnnlab.data.parts import Parts
+from cnnlab.data.smaller import with_pixels, with_train_images
 from cnnlab.data.whitening import load_whitening, save_whitening
 from cnnlab.errors import DataError, UsageError
 from cnnlab.evaluate.answers import answers_from
@@ -25,13 +28,25 @@ from cnnlab.evaluate.predict import macs_per_image
 from cnnlab.evaluate.protocols import get_protocol
 from cnnlab.models.catalog import require_model
 from cnnlab.models.describe import count_parameters
-from cnnlab.models.device import keep_freed_memory, resolve_device
+from cnnlab.models.device import keep_freed_memory
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.catalog import get_recipe
 from cnnlab.recipes.recipe import Plateau, Recipe
 from cnnlab.report.curves import draw_curves
 from cnnlab.train import checkpoint as checkpoints
+from cnnlab.train.bad_step import parse_on_bad_step
 from cnnlab.train.batches import image_channels
+from cnnlab.train.distributed import (
+    ALONE_TEAM,
+    RANK_SECONDS,
+    Scale,
+    Team,
+    joined,
+    open_run,
+    refuse_several,
+    require_run_folder,
+    world_from_environment,
+)
 from cnnlab.train.inputs import preprocess_for
 from cnnlab.train.loop import Training, fit
 from cnnlab.train.lr_range import HIGHEST, LOWEST, STEPS, LrRange, find_lr, with_lr
@@ -45,6 +60,7 @@ from cnnlab.train.watch import Watch, WatchSteps
 from cnnlab.types import Labels, Preprocess, Split
 
 RECIPE, SETTINGS, PREPROCESS, RESULT = "recipe.json", "settings.json", "preprocess.json", "result.json"
+CHANGEABLE = ("save_seconds", "keep", "workers", "on_bad_step", "spike", "rank_seconds")  # when a run goes on
 
 
 @dataclass(frozen=True)
@@ -59,8 +75,15 @@ class Settings:
 
     `class_weights` lets each image count in inverse proportion to the size of its class, `balanced` draws images so
     that each class comes as often as any other. `max_bad` is the share of a folder's images that may be unreadable.
+    `train_images` trains on so many, as many of each class, always the same; `pixels` makes the images of a published
+    set smaller, a quick trial of what takes long in full.
+    `workers` processes decode photos, none for threads. `keep` is how many of the newest checkpoints stay,
+    `on_bad_step` and `spike` what to do about a step gone wild (`bad_step.parse_on_bad_step`).
     `auto_batch_size` and `auto_lr` find the recipe's batch size (`memory`) and learning rate (`lr_range`) by trying,
     before the run begins.
+
+    Of several processes (`distributed`): `sync_bn` lets batch norms see the images of all, and `rank_seconds` is how
+    long one may keep the others waiting within a step.
     """
 
     data: str = "cifar10"
@@ -79,13 +102,22 @@ class Settings:
     class_weights: bool = False
     balanced: bool = False
     max_bad: float = 0.01
+    train_images: int | None = None
+    pixels: int | None = None
     compiled: bool = False
     save_seconds: float = 60.0
+    keep: int = 2
+    workers: int = 0
+    on_bad_step: str = "stop"
+    spike: float | None = None
     auto_batch_size: bool = False
     auto_lr: bool = False
+    sync_bn: bool = False
+    rank_seconds: float = RANK_SECONDS
 
     def __post_init__(self) -> None:
-        """Refuse what needs something else."""
+        """Refuse what needs something else, or is unknown."""
+        parse_on_bad_step(self.on_bad_step, self.spike)
         if self.unfreeze_at is not None and self.freeze is None:
             raise UsageError(
                 f"--unfreeze-at {self.unfreeze_at:g} says from when on to train what --freeze keeps; add --freeze"
@@ -129,25 +161,68 @@ def train_run(
             'validate on; give another schedule, such as --set \'schedule={"kind": "cosine"}\''
         )
     require_model(recipe.model)
-    with RunFolder(folder or default_folder(recipe, settings.seed), resume=False) as run:
-        return _train(recipe, settings, run, watch or Watch(), watch_steps, resume=None)
+    world = world_from_environment()
+    folder = require_run_folder(world, folder) or default_folder(recipe, settings.seed)
+    if world.restarts and (folder / RECIPE).is_file():
+        return resume_run(folder, "auto", watch=watch, watch_steps=watch_steps)
+    with joined(world, settings.device, _scale(settings)) as team, open_run(world, folder, resume=False) as run:
+        return _train(recipe, settings, run, team, watch or Watch(), watch_steps, resume=None)
 
 
 def resume_run(
-    folder: Path, which: str = "last", *, watch: Watch | None = None, watch_steps: WatchSteps | None = None
+    folder: Path,
+    which: str = "last",
+    *,
+    changes: Mapping[str, Any] | None = None,
+    watch: Watch | None = None,
+    watch_steps: WatchSteps | None = None,
 ) -> Run:
-    """Go on with an interrupted run from a checkpoint: `last`, `auto`, or one by name.
+    """Go on with an interrupted run from a checkpoint: `last`, `auto`, `best`, or one by name.
+
+    A finished run is given as it is where `which` is `auto`, so that one command can be repeated until it is done.
+    `changes` are settings among `CHANGEABLE` that are other than the run began with.
 
     Raises:
         UsageError: there is nothing to resume, or the data is no longer the same.
         CheckpointError: the checkpoint is damaged or missing; the message offers another.
     """
-    with RunFolder(folder, resume=True) as run:
+    world = world_from_environment()
+    if not (folder / SETTINGS).is_file():
+        raise UsageError(f"nothing to resume in {folder}: it has no {SETTINGS}; start it without --resume")
+    settings = Settings(**{**json.loads((folder / SETTINGS).read_text(encoding="utf-8")), **(changes or {})})
+    with joined(world, settings.device, _scale(settings)) as team, open_run(world, folder, resume=True) as run:
+        if (folder / RESULT).is_file() and which == "auto":
+            return Run(folder, run.read_json(RESULT))
         if (folder / RESULT).is_file():
             raise UsageError(f"{folder} is finished already; test it with: cnnlab eval {folder}")
         recipe = recipes.read(folder / RECIPE)
-        settings = Settings(**run.read_json(SETTINGS))
-        return _train(recipe, settings, run, watch or Watch(), watch_steps, resume=which)
+        return _train(recipe, settings, run, team, watch or Watch(), watch_steps, resume=which)
+
+
+def _scale(settings: Settings) -> Scale:
+    return Scale(sync_norms=settings.sync_bn, rank_seconds=settings.rank_seconds)
+
+
+def differences(folder: Path, recipe: Recipe, settings: Settings) -> list[str]:
+    """What a run began with that `recipe` and `settings` have otherwise, a line each; nothing for a run not begun.
+
+    What `CHANGEABLE` names does not count, nor what the run was to find by itself.
+    """
+    if not (folder / RECIPE).is_file():
+        return []
+    began = {**_flat(recipes.to_dict(recipes.read(folder / RECIPE))), **json.loads((folder / SETTINGS).read_text())}
+    given = {**_flat(recipes.to_dict(recipe)), **asdict(settings)}
+    found = {"batch_size", "optimizer.lr", "epochs"} if settings.auto_batch_size or settings.auto_lr else set()
+    names = [name for name in given if name not in (*CHANGEABLE, *found)]
+    return [f"{name}: {began.get(name)} before, now {given[name]}" for name in names if began.get(name) != given[name]]
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, whose names have dots."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {f"{before}{name}": value}
+    return flat
 
 
 def try_lrs(
@@ -168,7 +243,7 @@ def try_lrs(
     recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
     require_model(recipe.model)
     with TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "run", resume=False) as run:
-        training = _Inputs.gather(recipe, settings, run, watch or Watch()).training(recipe, settings, Watch())
+        training = Inputs.gather(recipe, settings, run, watch or Watch()).training(recipe, settings, Watch())
         return find_lr(training, lowest=lowest, highest=highest, steps=steps)
 
 
@@ -179,11 +254,12 @@ def try_few_images(recipe: str | Recipe, settings: Settings, images: int, *, wat
         UsageError: an unknown name, or there are not so many images.
         DataError: the data cannot be used.
     """
+    refuse_several(world_from_environment(), "--overfit")
     watch = watch or Watch()
     recipe = for_a_few(get_recipe(recipe) if isinstance(recipe, str) else recipe, images)
     settings = replace(settings, epochs=MOST_STEPS / (images // recipe.batch_size))
     with TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "run", resume=False) as run:
-        inputs = _Inputs.gather(recipe, settings, run, watch)
+        inputs = Inputs.gather(recipe, settings, run, watch)
         inputs = replace(inputs, parts=few_parts(inputs.parts, images, settings.seed))
         training = inputs.training(recipe, settings, watch)
         watch.started(f"can {recipe.model} learn {images:,} images of {inputs.parts.name}? up to {MOST_STEPS} steps")
@@ -197,11 +273,16 @@ def _train(
     recipe: Recipe,
     settings: Settings,
     run: RunFolder,
+    team: Team,
     watch: Watch,
     watch_steps: WatchSteps | None,
     resume: str | None,
 ) -> Run:
-    inputs = _Inputs.gather(recipe, settings, run, watch)
+    if not team.world.first:
+        watch, watch_steps = Watch(), None
+    if run.taken_over is not None:
+        watch.said(run.taken_over)
+    inputs = Inputs.gather(recipe, settings, run, watch, team)
     parts, preprocess, device, source = inputs.parts, inputs.preprocess, inputs.device, inputs.source
     if resume is not None:
         _compare_data(run, parts)
@@ -210,11 +291,11 @@ def _train(
         recipe, settings = _find_auto(recipe, settings, inputs, watch)
     found_seconds = time.perf_counter() - started
     training = inputs.training(recipe, settings, watch, watch_steps)
-    training.clock.spend(found_seconds)  # a time budget pays for it
+    training.clock.spend(team.of_first(found_seconds))  # a time budget pays for it
     protocol = get_protocol(recipe.protocol)
     if not protocol.keeps_to_the_crop:  # whether the network can be tested so is better known before it is trained
         macs_per_image(training.network, protocol, preprocess, device)
-    if source is not None and source.preprocess is not None:
+    if source is not None and source.preprocess is not None and team.world.first:
         run.write_json(PREPROCESS, asdict(preprocess))
         save_whitening(preprocess, run.path)
     if resume is not None:
@@ -227,14 +308,15 @@ def _train(
     finally:
         watch.ended()
         title = f"{recipe.model} on {parts.name}, seed {settings.seed}"
-        with contextlib.suppress(OSError):  # curves are drawn anew from the metrics at any time
-            draw_curves(run.path, title)
-            training.draw_flow(title)
+        if team.world.first:
+            with contextlib.suppress(OSError):  # curves are drawn anew from the metrics at any time
+                draw_curves(run.path, title)
+                training.draw_flow(title)
     return _finish(training, settings, watch)
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class Inputs:
     """What trainings are built from besides a recipe and settings."""
 
     run: RunFolder
@@ -242,15 +324,19 @@ class _Inputs:
     parts: Parts
     source: Source | None
     preprocess: Preprocess
+    team: Team = ALONE_TEAM
 
     @classmethod
-    def gather(cls, recipe: Recipe, settings: Settings, run: RunFolder, watch: Watch) -> _Inputs:
+    def gather(
+        cls, recipe: Recipe, settings: Settings, run: RunFolder, watch: Watch, team: Team = ALONE_TEAM
+    ) -> Inputs:
         """Load and measure the data, and find the weights to start from."""
         keep_freed_memory()
-        device = resolve_device(settings.device)
-        parts = _load_parts(recipe, settings, watch)
-        source = _source(recipe, settings, run)
-        return cls(run, device, parts, source, _preprocess(recipe, settings, parts, source, run))
+        device = team.device(settings.device)
+        with team.one_before_the_others():
+            parts = _load_parts(recipe, settings, watch)
+            source = _source(recipe, settings, run)
+        return cls(run, device, parts, source, _preprocess(recipe, settings, parts, source, run), team)
 
     def training(
         self, recipe: Recipe, settings: Settings, watch: Watch, watch_steps: WatchSteps | None = None
@@ -278,14 +364,23 @@ class _Inputs:
             image_weights=image_weights(labels, classes) if settings.balanced else None,
             max_bad=settings.max_bad,
             watch_steps=watch_steps,
+            on_bad_step=parse_on_bad_step(settings.on_bad_step, settings.spike),
+            keep=settings.keep,
+            workers=settings.workers,
+            team=self.team,
         )
 
 
-def _find_auto(recipe: Recipe, settings: Settings, inputs: _Inputs, watch: Watch) -> tuple[Recipe, Settings]:
+def _find_auto(recipe: Recipe, settings: Settings, inputs: Inputs, watch: Watch) -> tuple[Recipe, Settings]:
     """The recipe with the batch size and learning rate that were left to be found, on trainings thrown away.
 
     A recipe that counts in steps keeps its number of epochs where the batch grows.
     """
+    if inputs.team.world.size > 1 and (settings.auto_batch_size or settings.auto_lr):
+        raise UsageError(
+            f"--batch-size auto and --lr auto try in one process, and there are {inputs.team.world.size}; find them "
+            "without torchrun first (cnnlab lr-find), then give numbers"
+        )
     if settings.auto_batch_size:
         trial = inputs.training(recipe, settings, Watch())
         images, own = len(inputs.parts.train), trial.recipe_steps / trial.batches.steps_per_epoch
@@ -336,6 +431,10 @@ def _load_parts(recipe: Recipe, settings: Settings, watch: Watch) -> Parts:
         max_bad=settings.max_bad,
         report=watch.loading,
     )
+    if settings.train_images is not None:
+        parts = with_train_images(parts, settings.train_images)
+    if settings.pixels is not None:
+        parts = with_pixels(parts, settings.pixels)
     for note in (*parts.notes, *(f"skipped {each}" for each in parts.skipped)):
         watch.said(note)
     return parts
@@ -390,10 +489,12 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
         preprocess=training.preprocess,
         labels=Labels(tuple(parts.class_names)),
         protocol=recipe.protocol,
+        options=recipe.model_options,
     )
-    network = training.final_network
-    save(run.path, network, config)
-    classifier = Classifier(network.eval(), config, training.device, run.path)
+    network, team = training.final_network, training.team
+    if team.world.first:
+        save(run.path, network, config)
+    classifier = Classifier(network.eval(), config, training.device, run.path if team.world.first else None)
     result = _summary(training, settings)
     if training.best is not None:
         watch.said(_said_of_the_best(training))
@@ -401,13 +502,16 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
     split, part = (Split.TEST, parts.test) if parts.test is not None else (Split.VAL, parts.val)
     if len(part):
         watch.said(_last_test(split, len(part), training))
-        tested, outcome = examine([classifier], part, split=split, why="end of training", max_bad=settings.max_bad)
+        how: dict[str, Any] = {"max_bad": settings.max_bad, "predict": team.predict_part}
+        tested, outcome = examine([classifier], part, split=split, why="end of training", **how)
         result[split.value] = {**asdict(tested), "interval95": list(tested.interval95)}
         answers = answers_from(outcome, parts.class_names, split=split, protocol=tested.protocol)
     if training.unreadable:
         result["left_out"] = training.unreadable
     run.write_json(RESULT, result)
-    report_run(run.path, answers, part)
+    if team.world.first:
+        report_run(run.path, answers, part)
+    team.wait_for_all()
     return Run(run.path, run.read_json(RESULT))
 
 
@@ -473,6 +577,7 @@ def train_seeds(
         The first run's result with `runs` (all results) and the test part's `mean`, `std` and `interval95` of the
         mean over seeds.
     """
+    refuse_several(world_from_environment(), "--runs")
     recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
     folder = folder or default_folder(recipe, settings.seed)
     results = []

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cnnlab.models.layers import Network
 from cnnlab.recipes.recipe import Clip
 from cnnlab.train.clip import clip_gradients
+from cnnlab.train.distributed import ALONE_TEAM, Team
 from cnnlab.train.losses import LossFunction
 from cnnlab.train.precision import Precision
 
@@ -22,27 +23,42 @@ Forward = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 @dataclass(frozen=True)
 class Rule:
-    """What a step does with a batch: the loss, what auxiliary heads count, in how many pieces, how it is clipped."""
+    """What a step does with a batch: the loss, what auxiliary heads count, in how many pieces, how it is clipped.
+
+    With a `team` of several processes the batch is of `batch_size` images, and a step is given its share of them.
+    """
 
     loss: LossFunction
     precision: Precision
     aux_weight: float = 0.0
     pieces: int = 1
     clip: Clip | None = None
+    batch_size: int = 0
+    team: Team = ALONE_TEAM
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """The mean loss of a batch, without auxiliary heads and of each of them, and how many images were right."""
+    """The mean loss of a batch, without auxiliary heads and of each of them, and how many images were right.
+
+    `gradient_norm` is the norm of all gradients together before they are clipped, None where a gradient scaler is
+    looking for its scale and takes care of infinite ones itself.
+    """
 
     loss: float
     correct: int
     aux_losses: dict[str, float] = field(default_factory=dict)
+    gradient_norm: float | None = None
 
     @property
     def finite(self) -> bool:
-        """Whether every loss is a number; if not, the weights were not updated."""
-        return math.isfinite(self.loss) and all(map(math.isfinite, self.aux_losses.values()))
+        """Whether every loss and the gradient are numbers; if not, the weights were not updated."""
+        numbers = (self.loss, *self.aux_losses.values(), self.gradient_norm or 0.0)
+        return all(map(math.isfinite, numbers))
+
+
+Accepts = Callable[[StepResult], bool]
+"""Whether a step's loss and gradient are such that the weights may be updated."""
 
 
 def train_step(
@@ -53,34 +69,38 @@ def train_step(
     optimizers: Sequence[torch.optim.Optimizer],
     scaler: torch.amp.GradScaler,
     rule: Rule,
+    accepts: Accepts = lambda result: result.finite,
 ) -> StepResult:
     """One update of `network` on images (N, C, H, W) float32 and labels int64 (N,), or shares float32 (N, K).
 
-    `forward` runs the network, compiled or not, with or without its auxiliary heads. A loss that is not finite
-    stops here, before any weight changes. Reading the loss waits for the GPU once a piece; that is the price of
-    stopping in the same step.
+    `forward` runs the network, compiled or not, with or without its auxiliary heads. What `accepts` refuses stops
+    here, before any weight changes; the running statistics of the network have changed by then. Reading the loss
+    and the gradient waits for the GPU once a step; that is the price of stopping in the same step.
     """
-    results: list[StepResult] = []
-    for piece, of_piece in zip(images.chunk(rule.pieces), labels.chunk(rule.pieces), strict=True):
-        with rule.precision.autocast():
-            logits, aux_logits = forward(piece)
-            loss = rule.loss(logits, of_piece)
-            aux_losses = {name: rule.loss(each, of_piece) for name, each in aux_logits.items()}
-        results.append(_result(loss, aux_losses, logits, of_piece))
-        if not results[-1].finite:
-            clear_gradients(optimizers)
-            return results[-1]
-        total = loss + rule.aux_weight * sum(aux_losses.values())
-        scaler.scale(total / rule.pieces).backward()  # type: ignore[no-untyped-call]
-    if rule.clip is not None:
-        for optimizer in optimizers:
-            scaler.unscale_(optimizer)
-        clip_gradients(rule.clip, network, cast(nn.Module, network.classifier))
+    losses: list[_Losses] = []
+    pieces = list(zip(images.chunk(rule.pieces), labels.chunk(rule.pieces), strict=True))
+    for number, (piece, of_piece) in enumerate(pieces, 1):
+        with rule.team.reducing(last=number == len(pieces)):
+            with rule.precision.autocast():
+                logits, aux_logits = forward(piece)
+                loss = rule.loss(logits, of_piece)
+                aux_losses = {name: rule.loss(each, of_piece) for name, each in aux_logits.items()}
+            total = loss + rule.aux_weight * sum(aux_losses.values())
+            weight = rule.team.weight(len(of_piece), len(labels), rule.batch_size)
+            scaler.scale(total * weight).backward()  # type: ignore[no-untyped-call]
+        losses.append(_Losses(len(of_piece), loss.detach(), aux_losses, _count_correct(logits, of_piece)))
     for optimizer in optimizers:
-        scaler.step(optimizer)
+        scaler.unscale_(optimizer)
+    result = _read(losses, _gradient_norm(network), searching=scaler.is_enabled() and scaler.get_scale() > 1)
+    result = rule.team.together(result, len(labels))
+    if accepts(result):
+        if rule.clip is not None:
+            clip_gradients(rule.clip, network, cast(nn.Module, network.classifier))
+        for optimizer in optimizers:
+            scaler.step(optimizer)
     scaler.update()
     clear_gradients(optimizers)
-    return _together(results)
+    return result
 
 
 def clear_gradients(optimizers: Sequence[torch.optim.Optimizer]) -> None:
@@ -94,17 +114,37 @@ def plain_forward(network: nn.Module) -> Forward:
     return lambda images: (network(images), {})
 
 
-def _result(loss: Tensor, aux_losses: dict[str, Tensor], logits: Tensor, labels: Tensor) -> StepResult:
+@dataclass(frozen=True)
+class _Losses:
+    """What came of one piece of a batch of so many `images`, still on the device."""
+
+    images: int
+    loss: Tensor
+    aux_losses: dict[str, Tensor]
+    correct: Tensor
+
+
+def _count_correct(logits: Tensor, labels: Tensor) -> Tensor:
     right = labels if labels.ndim == 1 else labels.argmax(dim=1)
-    correct = int((logits.argmax(dim=1) == right).sum())
-    return StepResult(loss.item(), correct, {name: each.item() for name, each in aux_losses.items()})
+    return (logits.argmax(dim=1) == right).sum()
 
 
-def _together(results: Sequence[StepResult]) -> StepResult:
-    """The result of a batch from those of its pieces, all of one size."""
-    count = len(results)
+def _gradient_norm(network: nn.Module) -> Tensor:
+    """The norm of all gradients together, a tensor of no dimension."""
+    gradients = [each.grad for each in network.parameters() if each.grad is not None]
+    return nn.utils.get_total_norm(gradients, foreach=True)
+
+
+def _read(losses: Sequence[_Losses], norm: Tensor, *, searching: bool) -> StepResult:
+    """The result of a batch from those of its pieces, fetched from the device at one go."""
+    rows = torch.stack([torch.stack([each.loss, *each.aux_losses.values(), each.correct]) for each in losses])
+    numbers = torch.cat([norm.view(1), rows.detach().float().flatten()]).cpu().double()  # waits for the device
+    gradient_norm, table = float(numbers[0]), numbers[1:].view(len(losses), -1)
+    images = table.new_tensor([each.images for each in losses])
+    loss, *aux_losses = (images @ table[:, :-1] / images.sum()).tolist()
     return StepResult(
-        loss=sum(each.loss for each in results) / count,
-        correct=sum(each.correct for each in results),
-        aux_losses={name: sum(each.aux_losses[name] for each in results) / count for name in results[0].aux_losses},
+        loss=loss,
+        correct=int(table[:, -1].sum()),
+        aux_losses=dict(zip(losses[0].aux_losses, aux_losses, strict=True)),
+        gradient_norm=None if searching and not math.isfinite(gradient_norm) else gradient_norm,
     )
