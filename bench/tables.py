@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cnnlab.selftest.summary import COLUMNS, kind_rows, row
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 RESULTS = ROOT / "bench" / "results"
@@ -120,6 +122,17 @@ def networks_table(record: dict[str, Any]) -> str:
     )
 
 
+def reliability_table(record: dict[str, Any]) -> str:
+    """A part of the fault campaign: its line of the self-test's table, then its kinds of fault."""
+    columns = COLUMNS[1:]
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", f"| {' | '.join(row(record)[1:])} |"]
+    kinds = ["| fault | cases | how they ended |", "|---|--:|---|"]
+    kinds += [f"| {' | '.join(each)} |" for each in kind_rows(record)]
+    held = record["environment"]
+    where = f"cnnlab {held['cnnlab']}, torch {held['packages']['torch']}, {held['processor']}, {held['time'][:10]}"
+    return "\n".join([*rows, "", *kinds, "", f"{record['seconds'] / 60:.0f} minutes in all; {where}."])
+
+
 TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
     "performance.md": {
         "first-run": seeds_table,
@@ -131,6 +144,9 @@ TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
         "cifar-bands": bands_table,
     },
     "data.md": {"photo-pipeline": photos_table},
+    "reliability.md": {
+        f"reliability/{path.stem}": reliability_table for path in sorted((RESULTS / "reliability").glob("*.json"))
+    },
 }
 """For each page, its records and how each is shown."""
 

@@ -1,0 +1,23 @@
+"""The parts of the campaign, in the order they run."""
+
+from __future__ import annotations
+
+from cnnlab.selftest.artefacts import ARTEFACTS
+from cnnlab.selftest.bad_files import BAD_FILES
+from cnnlab.selftest.campaign import Part
+from cnnlab.selftest.checkpoints import CHECKPOINTS
+from cnnlab.selftest.images import IMAGES
+from cnnlab.selftest.kills import KILLS
+from cnnlab.selftest.numbers import NUMBERS
+from cnnlab.selftest.ranks import RANKS
+
+PARTS: dict[str, Part] = {
+    "kills": KILLS,
+    "checkpoints": CHECKPOINTS,
+    "numbers": NUMBERS,
+    "ranks": RANKS,
+    "images": IMAGES,
+    "artefacts": ARTEFACTS,
+    "bad-files": BAD_FILES,
+}
+"""Every part by its name; `cnnlab.cli.selftest.NAMES` lists the same for `--help`."""
