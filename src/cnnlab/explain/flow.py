@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from cnnlab.models.highway import Gate
+from cnnlab.models.highway import Gate, LinearGate
 
 EVERY_STEPS = 100  # how often a training is sampled
 IMAGES = 32  # of the batch, for statistics of activations
@@ -251,7 +251,9 @@ class _Sample:
                 if what == "branch" and ("shortcut", name) in told
             ),
             gates=tuple(
-                GateFlow(name, told["layer", name][0]) for name in self.order if isinstance(self.weighted[name], Gate)
+                GateFlow(name, told["layer", name][0])
+                for name in self.order
+                if isinstance(self.weighted[name], Gate | LinearGate)
             ),
         )
 

@@ -1,0 +1,1 @@
+"""A paper's figure or table done again, with a verdict; one file each, `catalog` lists them."""
