@@ -21,12 +21,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "features": ("features", "write what a named layer makes of images: one row an image"),
     "explain": ("explain", "show where a trained network looked: Grad-CAM and its kin, occlusion"),
     "diagnose": ("diagnose", "find what is wrong with a training: gradients by depth, a verdict, a remedy"),
+    "reproduce": ("reproduce", "make a paper's figure or table again, with a verdict"),
     "lr-find": ("lr_find", "find a learning rate: a range test, with a plot"),
     "data": ("data", "get, measure and split data sets"),
     "inspect": ("inspect", "look into a network: its layers, or the network drawn"),
+    "time": ("time", "time a network layer by layer, and hold it against what this machine can do"),
     "models": ("models", "list the networks: year, depth, parameters, multiply-accumulates, paper"),
     "recipes": ("recipes", "list the recipes, or show one"),
     "checkpoint": ("checkpoint", "look at a file of weights, or convert it"),
+    "selftest": ("selftest", "try here what cnnlab promises to survive: kills, damage, hostile files"),
     "env": ("env", "versions, device and threads"),
 }
 
@@ -50,7 +53,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()  # here, where a reader who went away is caught
         return code
     except CnnlabError as error:
-        _complain(str(error))
+        if str(error):  # of several processes, rank 0 tells it
+            _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         _complain("interrupted")
