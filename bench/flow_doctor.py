@@ -267,7 +267,7 @@ def train(network: nn.Module, data: Data, optimizer: Optimizer, *, steps: int, w
         chosen = (torch.arange(BATCH) + step * BATCH) % len(data.labels)
         images, labels = data.images[chosen], data.labels[chosen]
         result = train_step(network, plain_forward(network), images, labels, optimizers, scaler, rule)
-        return result.loss, result.correct / BATCH
+        return result.loss_of_update, result.correct / BATCH
 
     if watched:
         return run_trial(network, take_step, steps=steps, num_classes=data.num_classes, labels=data.check, every=5)

@@ -12,6 +12,7 @@ EXIT_CODES = {
     "CnnlabError": 1,
     "CheckpointError": 1,
     "NonFiniteLossError": 1,
+    "RankError": 1,
     "UsageError": 2,
     "UnknownNameError": 2,
     "DataError": 3,

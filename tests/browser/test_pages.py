@@ -11,7 +11,7 @@ import pytest
 from cnnlab.report.charts import Line, Mark, Row, line_chart, row_chart
 from cnnlab.report.compare_page import compare_page
 from cnnlab.report.page import write_page
-from cnnlab.report.reproduction_page import Value, Verdict, reproduction_page
+from cnnlab.report.reproduction_page import Claim, Value, Verdict, reproduction_page
 from cnnlab.report.run_page import write_run_report
 
 from ..report.records import HOSTILE, comparison, images, predictions, recipe, write_run
@@ -33,7 +33,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     chart = line_chart(
         "Error", [Line("ours", [(20, 0.3), (56, 0.2)])], x_label="layers", shares=True, marks=[Mark("paper", 0.08, 20)]
     )
-    verdict = Verdict(True, "ResNet-56 errs less than ResNet-20.", "Welch, p = 0.01")
+    verdict = Verdict(True, "ResNet-56 errs less than ResNet-20.")
     return {
         "run": write_run_report(
             run, predictions=predictions(names), images=images(11, 12, 15), named_recipe={**recipe(), "batch_size": 128}
@@ -47,6 +47,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
                 claim="Deeper is worse without shortcuts.",
                 paper="He et al. 2015",
                 verdict=verdict,
+                claims=[Claim("ResNet-56 errs less than ResNet-20", True, "Welch, p = 0.01")],
                 figures=[chart, row_chart("Parameters", [Row("ResNet-20", 270_000)], bars=True)],
                 values=[Value("ResNet-20", "27.0%", "8.75%")],
                 differences=["2 epochs in place of 164"],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnnlab.cli.evaluate import runs_and_data
+from cnnlab.train.checkpoint import list_checkpoints
 
 from .conftest import Cli
 
@@ -82,24 +83,30 @@ def test_a_run_twice_is_an_ensemble_as_good_as_the_run(cli: Cli, own_run: Path, 
         assert twice["loss"] == pytest.approx(single["loss"], abs=1e-6)
 
 
+def only_snapshot(run: Path) -> Path:
+    """The newest checkpoint, alone."""
+    *older, newest = list_checkpoints(run / "checkpoints")
+    for each in older:
+        shutil.rmtree(each)
+    return newest
+
+
 def test_the_last_snapshot_is_the_run_itself(cli: Cli, own_run: Path) -> None:
-    kept = sorted((own_run / "checkpoints").iterdir())
-    for folder in kept[:-1]:
-        shutil.rmtree(folder)
+    only_snapshot(own_run)
     single, found = (cli("eval", own_run, *more, "--split", "val", "--json").json for more in ((), ("--snapshots",)))
     assert found["members"] == 1
     assert (found["top1"], found["loss"]) == (single["top1"], single["loss"])
 
 
 def test_all_kept_snapshots_answer_together(cli: Cli, own_run: Path) -> None:
-    [kept] = (own_run / "checkpoints").iterdir()
+    kept = only_snapshot(own_run)
     shutil.copytree(kept, kept.with_name("step-00000001"))
     found = cli("eval", own_run, "--snapshots", "--split", "val")
     assert found.out.startswith("an ensemble of 2 on the val part of ")
 
 
 def test_a_damaged_snapshot_and_none_at_all_are_errors(cli: Cli, own_run: Path) -> None:
-    [kept] = (own_run / "checkpoints").iterdir()
+    kept = only_snapshot(own_run)
     (kept / "network.safetensors").write_bytes(b"")
     assert "is damaged: network.safetensors" in cli("eval", own_run, "--snapshots").err
     shutil.rmtree(own_run / "checkpoints")

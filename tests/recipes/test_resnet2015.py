@@ -33,6 +33,7 @@ PAPER = {
     "initialisation_std": None,
     "start": None,
     "dropout": None,
+    "model_options": {},
     "loss": {"kind": "cross_entropy"},
     "aux_weight": 0.0,
     "multiply": [],

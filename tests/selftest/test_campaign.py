@@ -8,6 +8,7 @@ import pytest
 
 from cnnlab.errors import UsageError
 from cnnlab.selftest.campaign import Goal, Outcome, Part, held_environment, prepare, read_record, run_part
+from cnnlab.selftest.isolate import fork
 
 
 def part(tried: list[int], fails: Sequence[int] = ()) -> Part:
@@ -56,6 +57,22 @@ def test_a_figure_over_its_limit_and_a_failure_are_not_reached(
     found = summary(tmp_path)
     assert found["reached"] is False
     assert [each["seen"] for each in found["failures"]] == [f"case {each}" for each in fails]  # type: ignore[attr-defined]
+
+
+def test_two_processes_do_not_write_one_record(tmp_path: Path) -> None:
+    def again() -> int:
+        run_part(part([]), range(1), tmp_path, seconds=60, tell=lambda _: None)
+        return 0
+
+    def try_beside(_: Outcome) -> None:
+        child = fork(
+            lambda: run_part(part([]), range(1), tmp_path, seconds=60, tell=lambda _: None) or 0, tmp_path / "out"
+        )
+        assert child.wait(60) == 1
+
+    run_part(part([]), range(1), tmp_path, seconds=60, tell=try_beside)
+    assert f"another self-test runs made in {tmp_path}; wait" in (tmp_path / "out").read_text()
+    assert len((tmp_path / "made.jsonl").read_text().splitlines()) == 1
 
 
 def test_no_case_is_begun_when_the_time_is_over(tmp_path: Path) -> None:

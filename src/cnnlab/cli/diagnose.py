@@ -205,7 +205,7 @@ def _try(subject: Subject, args: argparse.Namespace) -> Trial:
         batch = normalise(images[chosen].to(subject.device), subject.preprocess)
         torch.manual_seed(args.seed + step)  # dropout
         result = train_step(network, plain_forward(network), batch, labels[chosen], subject.optimizers, scaler, rule)
-        return result.loss, result.correct / size
+        return result.loss_of_update, result.correct / size
 
     checked = check_labels(normalise(images[:CHECKED_IMAGES], subject.preprocess), subject.part.labels[:CHECKED_IMAGES])
     every = max(1, args.steps // 20)

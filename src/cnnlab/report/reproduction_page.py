@@ -65,7 +65,7 @@ def reproduction_page(
     seen = {True: "yes", False: "no", None: "cannot be told"}
     tested = [(each.words, seen[each.holds], each.evidence) for each in claims]
     printed = any(each.paper is not None for each in values)
-    marks = note("Dashed levels and crosses are the paper's values.") if printed else None
+    marks = note("Dashed levels and crosses, where there are any, are the paper's values.") if printed else None
     sections = [
         Section("The claim", join([paragraph(claim), note(paper)])),
         Section(

@@ -45,7 +45,7 @@ def read(results: Results) -> Findings:
         fact(
             "without augmentation test and training error are further apart",
             apart["none"] > apart["shifted, mirrored"],
-            f"{100 * apart['none']:.1f} against {100 * apart['shifted and mirrored']:.1f} points",
+            f"{100 * apart['none']:.1f} against {100 * apart['shifted, mirrored']:.1f} points",
         ),
     ]
     values = [
@@ -66,7 +66,7 @@ def read(results: Results) -> Findings:
             row_chart("Test error", rows, bars=True, shares=True),
             line_chart("Validation error", lines, x_label="step", shares=True, marks=marks),
         ],
-        f"none {shown_error(none)}, shifted, mirrored {shown_error(both)} test error",
+        f"none {shown_error(none)}, shifted and mirrored {shown_error(both)} test error",
     )
 
 

@@ -56,7 +56,9 @@ def read(results: Results) -> Findings:
         ),
     ]
     if high >= GAINS_FROM:
-        claims.append(not_worse(f"ResNet-{high} errs no more than ResNet-{low}", residual[high], residual[low]))
+        claims.append(
+            not_worse(f"ResNet-{high} errs at most 1 point more than ResNet-{low}", residual[high], residual[low])
+        )
     values = [
         Value(f"{name}-{depth}, {part} error", f"{error(family[depth]):.1%}", paper)
         for name, family in (("plain", plain), ("ResNet", residual))

@@ -42,7 +42,11 @@ def read(results: Results) -> Findings:
     claims = [
         worse("a rate too low errs more in the same time", results["too low"], right),
         worse("a rate too high errs more", results["too high"], right),
-        not_worse("halving on a plateau errs no more than the constant rate", results["halved on a plateau"], right),
+        not_worse(
+            "halving on a plateau errs at most 1 point more than the constant rate",
+            results["halved on a plateau"],
+            right,
+        ),
     ]
     values = [Value(f"{label}, test error", shown_error(ran), None) for label, ran in results.items()]
     figures = [

@@ -98,7 +98,7 @@ def read(results: Results) -> Findings:
         Line(label, smooth(results[label][0]), place, dashed=name == "tanh")
         for place, (name, label) in enumerate(chosen.items())
     ]
-    level = Mark(f"the paper's level of {TARGET:.0%}", TARGET, colour=2)
+    level = Mark("the paper's level", TARGET, colour=2)
     figure = line_chart("Training error", lines, x_label="step", shares=True, marks=[level])
     ours = f"to {TARGET:.0%} training error: ReLU {_written(steps['ReLU'])}, tanh {_written(steps['tanh'])} steps"
     return Findings(claims, values, [figure], ours)

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,21 +80,37 @@ Tell = Callable[[Outcome], None]
 def run_part(part: Part, cases: Sequence[int], folder: Path, *, seconds: float, tell: Tell) -> None:
     """Run those of `cases` that the record in `folder` lacks; no case is begun after `seconds`.
 
-    Raises `UsageError` when the folder's record is of another version of cnnlab.
+    Raises `UsageError` when the folder's record is of another version of cnnlab, or another process writes it now.
     """
     began = time.monotonic()
-    record = prepare(folder) / f"{part.name}.jsonl"
-    done = {outcome["case"] for outcome in read_record(record)}
-    left = [case for case in cases if case not in done]
-    work = folder / "work" / part.name
+    work = prepare(folder) / "work" / part.name
     work.mkdir(parents=True, exist_ok=True)
-    _drop_torn_line(record)
-    with record.open("a", encoding="utf-8") as file, closing(_outcomes(part.run(left, work))) as outcomes:
-        while left and time.monotonic() - began < seconds and (outcome := next(outcomes, None)) is not None:
-            file.write(json.dumps(asdict(outcome)) + "\n")
-            file.flush()
-            tell(outcome)
-    write_summary(part, folder)
+    record = folder / f"{part.name}.jsonl"
+    with _alone(work.with_suffix(".lock")):
+        _drop_torn_line(record)
+        done = {outcome["case"] for outcome in read_record(record)}
+        left = [case for case in cases if case not in done]
+        with record.open("a", encoding="utf-8") as file, closing(_outcomes(part.run(left, work))) as outcomes:
+            while left and time.monotonic() - began < seconds and (outcome := next(outcomes, None)) is not None:
+                file.write(json.dumps(asdict(outcome)) + "\n")
+                file.flush()
+                tell(outcome)
+        write_summary(part, folder)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Keep other processes out; the system lets go when this one dies, and forks of it do not hold the lock."""
+    import fcntl  # not on systems that cannot fork, which the self-test needs anyway
+
+    with lock.open("a") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"another self-test runs {lock.stem} in {lock.parent.parent}; wait, or choose another --folder"
+            ) from None
+        yield
 
 
 def _outcomes(found: Iterator[Outcome]) -> Generator[Outcome, None, None]:  # a generator, which can be closed

@@ -20,10 +20,10 @@ class Board(Protocol):
     """Where all processes write and read; torch's stores are such boards."""
 
     def set(self, key: str, value: str) -> None:
-        """Write."""
+        """Write `value` under `key`."""
 
     def get(self, key: str) -> bytes:
-        """Read what is there."""
+        """Read what is under `key`."""
 
     def check(self, keys: list[str]) -> bool:
         """Whether all of these were written."""

@@ -56,6 +56,11 @@ class StepResult:
         numbers = (self.loss, *self.aux_losses.values(), self.gradient_norm or 0.0)
         return all(map(math.isfinite, numbers))
 
+    @property
+    def loss_of_update(self) -> float:
+        """The loss; NaN where there was no update, as it or the gradient was no number."""
+        return self.loss if self.finite else math.nan
+
 
 Accepts = Callable[[StepResult], bool]
 """Whether a step's loss and gradient are such that the weights may be updated."""
