@@ -224,7 +224,7 @@ IMAGES = Part(
     "images",
     Goal(
         f"{len(all_forms())} broken, odd or huge forms and {MUTATIONS:,} mutations of pictures: no crash, no reading "
-        f"over {CPU_SECONDS:g} s, bounded memory, whatever is refused is named",
+        f"over {CPU_SECONDS:g} s of a core but of the largest, bounded memory, whatever is refused is named",
         limits={"cpu_seconds": CPU_SECONDS, "peak_megabytes": 500, "largest_peak_megabytes": 1_500},
     ),
     cases=len(all_forms()) + MUTATIONS,
