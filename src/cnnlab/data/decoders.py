@@ -24,7 +24,7 @@ from cnnlab.data.photos import Pixels
 from cnnlab.data.preprocess import to_channels
 from cnnlab.errors import DataError, ImageError
 
-HUNG_SECONDS = 10.0  # no photo within the limits of `decode` takes a tenth of that
+HUNG_SECONDS = 10.0  # the largest picture that `decode` accepts takes about 2 s of a core
 START_SECONDS = 120.0  # the first process imports torch
 TRIES = 2  # of a photo: the first death may be an accident, such as the system short of memory
 _READY, _PIXELS, _REFUSED = b"ready", b"p", b"r"

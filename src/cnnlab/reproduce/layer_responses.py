@@ -141,7 +141,8 @@ REPRODUCTION = Reproduction(
     plans=plans,
     read=read,
     differences=(
-        f"measured on {IMAGES} validation images, normalised with their own statistics; the paper does not say on what",
+        f"measured on {IMAGES} validation images, normalised with their own statistics; the paper does not say on "
+        "what; so normalised after a first version that was not",
         "batch normalisation starts at a deviation of 1: a short training moves it little",
         "the figure is a plot without numbers, so none stand beside ours",
     ),

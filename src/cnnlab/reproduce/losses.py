@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from cnnlab.recipes.recipe import Cosine, CrossEntropy, Hinge, Loss, MeanAbsoluteError, MeanSquaredError, Sgd
 from cnnlab.recipes.resnet2015 import CIFAR10
-from cnnlab.report.charts import Line, Row, line_chart, row_chart
-from cnnlab.report.reproduction_page import Value
+from cnnlab.reproduce.best_rate import hold_at_best_rates
 from cnnlab.reproduce.judge import worse
 from cnnlab.reproduce.plan import Budget, Plan, quick
 from cnnlab.reproduce.reproduction import Findings, Reproduction
-from cnnlab.reproduce.runs import Results, best_on_validation, shown_error, test_error
+from cnnlab.reproduce.runs import Results
 
 LOSSES: dict[str, Loss] = {
     "cross-entropy": CrossEntropy(),
@@ -43,24 +42,14 @@ def plans(budget: Budget) -> Mapping[str, Plan]:
 
 def read(results: Results) -> Findings:
     """Hold the others against cross-entropy, each at the rate that validates better."""
-    labels = {name: best_on_validation(results, [f"{name}, rate {lr:g}" for lr in RATES]) for name in LOSSES}
-    best = {name: results[label] for name, label in labels.items()}
-    claims = [
-        worse(f"{name} errs more than cross-entropy", best[name], best["cross-entropy"])
-        for name in ("squared error", "absolute error")
-    ]
-    values = [Value(f"{label}, test error", shown_error(ran), None) for label, ran in results.items()]
-    rows = [Row(name, test_error(ran), colour=place) for place, (name, ran) in enumerate(best.items())]
-    lines = [Line(labels[name], ran[0].curve("val"), place) for place, (name, ran) in enumerate(best.items())]
-    ours = ", ".join(f"{name} {shown_error(ran)}" for name, ran in best.items())
-    return Findings(
-        claims,
-        values,
-        [
-            row_chart("Test error, each at its better rate", rows, bars=True, shares=True),
-            line_chart("Validation accuracy", lines, x_label="step", shares=True),
+    tried = {name: [f"{name}, rate {lr:g}" for lr in RATES] for name in LOSSES}
+    return hold_at_best_rates(
+        results,
+        tried,
+        lambda best: [
+            worse(f"{name} errs more than cross-entropy", best[name], best["cross-entropy"])
+            for name in ("squared error", "absolute error")
         ],
-        f"{ours} test error",
     )
 
 

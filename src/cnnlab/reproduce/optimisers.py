@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from cnnlab.recipes.recipe import AdamW, Cosine, Muon, Optimizer, RmsProp, Sgd
 from cnnlab.recipes.resnet2015 import CIFAR10
-from cnnlab.report.charts import Line, Row, line_chart, row_chart
-from cnnlab.report.reproduction_page import Value
+from cnnlab.reproduce.best_rate import hold_at_best_rates
 from cnnlab.reproduce.judge import worse
 from cnnlab.reproduce.plan import Budget, Plan, quick
 from cnnlab.reproduce.reproduction import Findings, Reproduction
-from cnnlab.reproduce.runs import Results, best_on_validation, shown_error, test_error
+from cnnlab.reproduce.runs import Results
 
 OPTIMISERS: dict[str, tuple[Optimizer, Optimizer]] = {  # each at a low and a high rate
     "SGD": (Sgd(lr=0.02, momentum=0.0), Sgd(lr=0.2, momentum=0.0)),
@@ -41,26 +40,14 @@ def label(name: str, optimizer: Optimizer) -> str:
 
 def read(results: Results) -> Findings:
     """Hold plain SGD and Muon against momentum, each at the rate that validates better."""
-    labels = {
-        name: best_on_validation(results, [label(name, each) for each in pair]) for name, pair in OPTIMISERS.items()
-    }
-    best = {name: results[chosen] for name, chosen in labels.items()}
-    claims = [
-        worse("SGD without momentum errs more than with", best["SGD"], best["momentum"]),
-        worse("momentum errs more than Muon", best["momentum"], best["Muon"]),
-    ]
-    values = [Value(f"{name}, test error", shown_error(ran), None) for name, ran in results.items()]
-    rows = [Row(name, test_error(ran), colour=place) for place, (name, ran) in enumerate(best.items())]
-    lines = [Line(labels[name], ran[0].curve("val"), place) for place, (name, ran) in enumerate(best.items())]
-    ours = ", ".join(f"{name} {shown_error(ran)}" for name, ran in best.items())
-    return Findings(
-        claims,
-        values,
-        [
-            row_chart("Test error, each at its better rate", rows, bars=True, shares=True),
-            line_chart("Validation accuracy", lines, x_label="step", shares=True),
+    tried = {name: [label(name, each) for each in pair] for name, pair in OPTIMISERS.items()}
+    return hold_at_best_rates(
+        results,
+        tried,
+        lambda best: [
+            worse("SGD without momentum errs more than with", best["SGD"], best["momentum"]),
+            worse("momentum errs more than Muon", best["momentum"], best["Muon"]),
         ],
-        f"{ours} test error",
     )
 
 
