@@ -12,7 +12,7 @@ from cnnlab.recipes import get_recipe
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.recipe import Plateau, RandomArea, Recipe, Resolution
 from cnnlab.train.record import read_records
-from cnnlab.train.run import Settings, default_folder, resume_run, train_run, train_seeds
+from cnnlab.train.run import Settings, default_folder, differences, resume_run, train_run, train_seeds
 from cnnlab.train.watch import Watch
 from tests.train.training import RECIPE
 
@@ -220,3 +220,22 @@ def test_a_patient_run_says_which_epoch_it_ends_with(tmp_path: Path) -> None:
     assert run.result["best_epoch"] == best
     assert run.result["val"]["top1"] == pytest.approx(1 - errors[best])
     assert any(f"the weights are those of epoch {best + 1}, validation" in each for each in said)
+
+
+def test_what_a_run_began_with_is_held_against_what_is_given_now(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert differences(folder, SHORT, SETTINGS) == []
+    run = train_run(SHORT, SETTINGS, folder)
+    assert differences(run.folder, SHORT, replace(SETTINGS, save_seconds=1.0)) == []
+    faster = replace(SHORT, optimizer=replace(SHORT.optimizer, lr=0.5))
+    assert differences(run.folder, faster, replace(SETTINGS, seed=1)) == [
+        f"optimizer.lr: {SHORT.optimizer.lr} before, now 0.5",
+        "seed: 0 before, now 1",
+    ]
+
+
+def test_the_same_command_may_be_repeated_until_a_run_is_done_and_after(tmp_path: Path) -> None:
+    run = train_run(SHORT, SETTINGS, tmp_path / "run")
+    assert resume_run(run.folder, "auto").result == run.result
+    with pytest.raises(UsageError, match="is finished already"):
+        resume_run(run.folder, "last")

@@ -33,6 +33,7 @@ from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.catalog import get_recipe
 from cnnlab.recipes.recipe import Plateau, Recipe
 from cnnlab.report.curves import draw_curves
+from cnnlab.report.run_page import flat
 from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.bad_step import parse_on_bad_step
 from cnnlab.train.batches import image_channels
@@ -210,19 +211,12 @@ def differences(folder: Path, recipe: Recipe, settings: Settings) -> list[str]:
     """
     if not (folder / RECIPE).is_file():
         return []
-    began = {**_flat(recipes.to_dict(recipes.read(folder / RECIPE))), **json.loads((folder / SETTINGS).read_text())}
-    given = {**_flat(recipes.to_dict(recipe)), **asdict(settings)}
+    settings_before = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    began = {**flat(recipes.to_dict(recipes.read(folder / RECIPE))), **settings_before}
+    given = {**flat(recipes.to_dict(recipe)), **asdict(settings)}
     found = {"batch_size", "optimizer.lr", "epochs"} if settings.auto_batch_size or settings.auto_lr else set()
     names = [name for name in given if name not in (*CHANGEABLE, *found)]
     return [f"{name}: {began.get(name)} before, now {given[name]}" for name in names if began.get(name) != given[name]]
-
-
-def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, whose names have dots."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {f"{before}{name}": value}
-    return flat
 
 
 def try_lrs(
