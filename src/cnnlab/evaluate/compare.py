@@ -22,7 +22,7 @@ from cnnlab.data.preprocess import normalise
 from cnnlab.errors import DataError, UsageError
 from cnnlab.evaluate.answers import Answers, ClassScore, answers_from
 from cnnlab.evaluate.classifier import Classifier, Config, load, read_config, trained_on
-from cnnlab.evaluate.examine import examine, load_for, part_of, require_split
+from cnnlab.evaluate.examine import examine, load_for, part_of, require_split, some_names
 from cnnlab.evaluate.intervals import spread, wilson
 from cnnlab.evaluate.paired import bootstrap_difference, holm, mcnemar, paired_interval, seeds_test
 from cnnlab.evaluate.predict import original_image
@@ -216,18 +216,14 @@ def _require_alike(folders: Sequence[Path], configs: Sequence[Config]) -> None:
     for folder, config in zip(folders, configs, strict=True):
         if config.labels != first.labels:
             raise UsageError(
-                f"{folders[0]} knows the classes {_some(first.labels.names)}; {folder} knows "
-                f"{_some(config.labels.names)}; only runs with the same classes, in the same order, can be compared"
+                f"{folders[0]} knows the classes {some_names(first.labels.names)}; {folder} knows "
+                f"{some_names(config.labels.names)}; only runs with the same classes, in the same order, can be compared"
             )
         if config.in_channels != first.in_channels:
             raise UsageError(
                 f"{folders[0]} takes images of {first.in_channels} channels; {folder} takes {config.in_channels}; "
                 "only runs with the same input can be compared"
             )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f", … ({len(names)} in all)" if len(names) > 5 else "")
 
 
 def _common_data(folders: Sequence[Path]) -> str:

@@ -176,8 +176,8 @@ def load_for(members: Sequence[Classifier], data: str, *, folder: Path | None = 
     for each in members[1:]:
         if each.config.labels.names != names:
             raise UsageError(
-                f"an ensemble needs the same classes in the same order; {members[0].folder} has {_some(names)}; "
-                f"{each.folder} has {_some(each.config.labels.names)}"
+                f"an ensemble needs the same classes in the same order; {members[0].folder} has {some_names(names)}; "
+                f"{each.folder} has {some_names(each.config.labels.names)}"
             )
     pixels = members[0].config.preprocess.crop_pixels or DEFAULT_PIXELS
     own = _division(members[0].folder, data)
@@ -249,15 +249,16 @@ def _division(run: Path | None, data: str) -> _Division:
 def _other_classes(known: Sequence[str], found: Sequence[str], data: str) -> DataError:
     missing, strange = sorted(set(known) - set(found)), sorted(set(found) - set(known))
     apart = "; ".join(
-        f"{what}: {_some(names)}" for what, names in (("missing", missing), ("unknown to it", strange)) if names
+        f"{what}: {some_names(names)}" for what, names in (("missing", missing), ("unknown to it", strange)) if names
     )
     return DataError(
-        f"the network was trained for the classes {_some(known)}; {data} has {_some(found)}; "
+        f"the network was trained for the classes {some_names(known)}; {data} has {some_names(found)}; "
         f"{apart or 'they come in another order'}; give data with the same classes"
     )
 
 
-def _some(names: Sequence[str]) -> str:
+def some_names(names: Sequence[str]) -> str:
+    """The first few names, and how many there are in all where more are left out."""
     more = f", … ({len(names)} in all)" if len(names) > SHOWN_CLASSES else ""
     return ", ".join(names[:SHOWN_CLASSES]) + more
 
