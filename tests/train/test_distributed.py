@@ -92,10 +92,10 @@ def on_ranks(work: Callable[[], Any], folder: Path, size: int = 2) -> list[Any]:
     return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(size)]
 
 
-def training_of(team: Team, recipe: Recipe, folder: Path) -> Training:
+def training_of(team: Team, recipe: Recipe, folder: Path, *, resume: bool = False) -> Training:
     parts = synthetic(train_images=64, val_images=33, test_images=32, pixels=8)
-    run = open_run(team.world, folder, resume=False)
-    if team.world.first:
+    run = open_run(team.world, folder, resume=resume)
+    if team.world.first and not resume:
         run.write_json("recipe.json", {})
     how: dict[str, Any] = {"seed": 0, "device": torch.device("cpu"), "minutes": None, "compiled": False}
     preprocess = measure(parts.train.images)
@@ -251,6 +251,26 @@ def test_what_processes_agree_on(tmp_path: Path) -> None:
         "labels": True,
         "probabilities": True,
     }
+
+
+def test_three_processes_that_go_on_end_to_the_last_bit_as_three_left_alone(tmp_path: Path) -> None:
+    recipe = replace(BATCH_NORM, steps=6)
+
+    def train(folder: Path, steps: int, resume: bool) -> str:
+        with joined(world_from_environment(), "cpu", Scale()) as team:
+            training = training_of(team, recipe, folder, resume=resume)
+            if resume:
+                training.restore("last")
+            team.settle(training.pass_through)
+            for _ in range(steps):
+                training.step()
+            training.save()
+            return digest(training)
+
+    whole = on_ranks(lambda: train(tmp_path / "whole", 6, False), tmp_path / "alone", size=3)
+    on_ranks(lambda: train(tmp_path / "run", 3, False), tmp_path / "before", size=3)
+    after = on_ranks(lambda: train(tmp_path / "run", 3, True), tmp_path / "after", size=3)
+    assert after == whole
 
 
 def test_batch_norms_of_two_processes(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def _require_alike(folders: Sequence[Path], configs: Sequence[Config]) -> None:
         if config.labels != first.labels:
             raise UsageError(
                 f"{folders[0]} knows the classes {some_names(first.labels.names)}; {folder} knows "
-                f"{some_names(config.labels.names)}; only runs with the same classes, in the same order, can be compared"
+                f"{some_names(config.labels.names)}; only runs with the same classes in the same order can be compared"
             )
         if config.in_channels != first.in_channels:
             raise UsageError(

@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from inspect import signature
@@ -125,6 +125,12 @@ class Team:
         `unused` says whether some parameters may have no part in a step.
         """
         return module
+
+    def settle(self, pass_through: Callable[[], None]) -> None:
+        """Let `pass_through`, a forward and backward pass that counts for nothing, come before the first step.
+
+        Only processes together need it: see `Processes`.
+        """
 
     def with_synced_norms(self, network: Network) -> Network:
         """The network, its batch norms as this team has them."""
@@ -238,6 +244,12 @@ class Processes(Team):
             how: dict[str, Any] = {switch: False, "find_unused_parameters": unused, "gradient_as_bucket_view": True}
             self.replica = DistributedDataParallel(module, **how)
         return self.replica
+
+    def settle(self, pass_through: Callable[[], None]) -> None:
+        """See `Team`."""
+        # The replica lays out anew after its first pass what it sums, and sums of three or more then round otherwise:
+        # without this pass a run that goes on would differ from one left alone.
+        pass_through()
 
     def with_synced_norms(self, network: Network) -> Network:
         """See `Team`."""

@@ -40,7 +40,7 @@ from cnnlab.train.saver import Saver
 from cnnlab.train.schedule import lr_factor, warmup_factor
 from cnnlab.train.signals import StopRequest
 from cnnlab.train.state import KeptBuffers, put_back, snapshot
-from cnnlab.train.step import Forward, Rule, StepResult, train_step
+from cnnlab.train.step import Forward, Rule, StepResult, clear_gradients, train_step
 from cnnlab.train.watch import Moment, StepWatch, Watch, WatchSteps
 from cnnlab.types import Preprocess
 
@@ -277,6 +277,16 @@ class Training:
         else:
             self.statistics.put_back()
         return result
+
+    def pass_through(self) -> None:
+        """A forward and backward pass of the next step's images that changes nothing; see `Team.settle`."""
+        self.statistics.keep()
+        _, images, _ = self.images_of_step()
+        logits, aux_logits = self.plain_forward(images)
+        total = sum((each.sum() for each in aux_logits.values()), logits.sum())
+        total.backward()  # type: ignore[no-untyped-call]
+        clear_gradients(self.optimizers)
+        self.statistics.put_back()
 
     def _what_is_wrong(self, result: StepResult) -> str | None:
         return what_is_wrong(result, self.progress.recent, self.on_bad_step.spike)
@@ -564,6 +574,7 @@ def fit(training: Training) -> None:
 
 def _fit(training: Training, stop: StopRequest) -> None:
     training.team.wait_for_all()
+    training.team.settle(training.pass_through)
     saved_at = time.monotonic()
     if training.on_bad_step.action == "rollback" and training.clock.step == 0:
         training.save()  # something to go back to
