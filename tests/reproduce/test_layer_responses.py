@@ -20,7 +20,9 @@ def test_deviations_are_of_what_normalisation_puts_out() -> None:
     first, second = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
     nn.init.constant_(first.weight, 2.0)
     nn.init.constant_(second.weight, 3.0)
-    network = nn.Sequential(first, nn.Conv2d(2, 2, 1), nn.ReLU(), second).eval()
+    conv = nn.Conv2d(2, 2, 1, bias=False)
+    nn.init.dirac_(conv.weight)  # so that the ReLU leaves each channel something
+    network = nn.Sequential(first, conv, nn.ReLU(), second).eval()
     found = deviations(network, 5 + torch.randn(64, 2, 4, 4))
     assert found == pytest.approx([2.0, 3.0], rel=1e-3)  # whatever the running averages are
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cnnlab.errors import UsageError
+from cnnlab.models.device import return_freed_memory
 
 POLL_SECONDS = 0.005
 
@@ -195,6 +196,7 @@ def _limit_memory(megabytes: float) -> None:
 
 def _restart_peak() -> float:
     """Begin the peak of this process's memory anew; returns what it holds now, in megabytes."""
+    return_freed_memory()  # else what an earlier case has left serves this one unseen
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return _memory("VmRSS")
