@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cnnlab.selftest.campaign import Outcome, Part
 
-NAMES = ("kills", "checkpoints", "numbers", "ranks", "images", "artefacts", "bad-files")
+NAMES = ("kills", "checkpoints", "numbers", "ranks", "workers", "images", "artefacts", "bad-files")
 TELL_SECONDS = 10.0
 
 

@@ -1,6 +1,8 @@
 """Trainings killed at random moments and resumed: their weights and records must equal those of one left alone.
 
-Each training is a fork of this process, which has trained before, so that a start costs no import of torch.
+Four networks, each in one process and in two that train together, on images in memory and on photos that threads, two
+or four processes decode. All are forks of this process, which has trained before, so that a start costs no import of
+torch; the processes that decode are not.
 """
 
 from __future__ import annotations
@@ -19,17 +21,20 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from cnnlab.errors import CnnlabError
+from cnnlab.errors import CnnlabError, RankError
 from cnnlab.recipes.recipe import Ema, Flip, Muon, OneCycle, PadCrop, RandomArea, Recipe, Sgd
 from cnnlab.selftest.campaign import Goal, Outcome, Part
-from cnnlab.selftest.isolate import Child, fork
+from cnnlab.selftest.isolate import POLL_SECONDS
+from cnnlab.selftest.together import Together, start_together
 from cnnlab.train.record import TIMING, read_records
 from cnnlab.train.run import RECIPE, RESULT, Settings, resume_run, train_run
 
 CASES = 700
 OF_SEVEN_BY_SIGTERM = 2  # 200 of the 700
 MARATHON_KILLS = 100
+OF_EARLY = 5  # every fifth training is killed by its own clock, and so mostly before its first step
 LONGEST_SECONDS = 300.0
+LOST = 76  # the exit code here of a process that lost another one
 GOAL = Goal("killed at any moment, every training ends with the weights and records of one left alone")
 
 PLAIN = Recipe(
@@ -38,65 +43,77 @@ PLAIN = Recipe(
     model="lenet5_modern",
     data="synthetic",
     batch_size=16,
-    steps=60,
+    steps=40,
     optimizer=Sgd(lr=0.02, momentum=0.9),
     schedule=OneCycle(peak_at=0.2),
     augment=(PadCrop(pixels=2), Flip()),
     val_images=64,
 )
 RESIDUAL = replace(PLAIN, model="resnet_matlab", model_options={"width": 4, "units": 1}, average=Ema(decay=0.9))
-PHOTOS = replace(
-    RESIDUAL,
-    augment=(Flip(),),
-    crop=RandomArea(pixels=16),
-    test_resize_pixels=18,
-    test_crop_pixels=16,
-    normalisation="half",
-    val_images=None,
-    steps=40,
-)
 RECIPES = {
     "lenet5_modern": PLAIN,
     "resnet_matlab": RESIDUAL,
     "perceptron": replace(PLAIN, model="perceptron"),
-    "airnet": replace(PLAIN, model="airnet", optimizer=Muon(lr=0.1, rest=Sgd(lr=0.5)), steps=25, augment=()),
-    "photos": PHOTOS,
+    "airnet": replace(PLAIN, model="airnet", optimizer=Muon(lr=0.1, rest=Sgd(lr=0.5)), steps=20, augment=()),
 }
-
-
-PIXELS = {"lenet5_modern": None, "resnet_matlab": 16, "perceptron": 28, "airnet": 16, "photos": None}  # None: its own
+PIXELS = {"lenet5_modern": 32, "resnet_matlab": 16, "perceptron": 28, "airnet": 16}
 
 
 @dataclass(frozen=True)
 class Way:
-    """What is trained, and how many processes decode for it."""
+    """What is trained, in how many processes, and how many others decode photos for each; None: images in memory."""
 
-    name: str
-    workers: int = 0
+    model: str
+    processes: int
+    workers: int | None
 
     @property
     def said(self) -> str:
         """In words."""
-        return f"{self.name}, {self.workers} workers" if self.name == "photos" else self.name
+        images = "images in memory" if self.workers is None else f"photos, {self.workers} workers"
+        return f"{self.model}, {self.processes} process{'es' if self.processes > 1 else ''}, {images}"
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it trains by."""
+        recipe, pixels = RECIPES[self.model], PIXELS[self.model]
+        if self.workers is None:
+            return recipe
+        return replace(
+            recipe,
+            augment=(Flip(),),
+            crop=RandomArea(pixels=pixels),
+            test_resize_pixels=pixels + 2,
+            test_crop_pixels=pixels,
+            normalisation="half",
+            val_images=None,
+        )
 
 
-WAYS = (
-    *(Way(name) for name in ("lenet5_modern", "resnet_matlab", "perceptron", "airnet", "photos") for _ in range(2)),
-    Way("photos", 2),
-    Way("photos", 4),
+WAYS = tuple(
+    Way(model, processes, workers)
+    for workers in (None, 0, 2, 4)  # the slowest to start come last, and half as often
+    for processes in (1, 2)
+    for model in RECIPES
 )
 
 
-def _settings(way: Way, work: Path) -> Settings:
-    """On 640 made images, or 60 photos in the folder `work`; a checkpoint at almost every step."""
-    photos = way.name == "photos"
+def _way(case: int) -> Way:
+    """The way of a case: each in turn, but processes that decode, which take seconds to start, half as often."""
+    place = case % (len(WAYS) * 3 // 2)
+    return WAYS[place % len(WAYS) if place < len(WAYS) else place - len(WAYS)]
+
+
+def settings_of(way: Way, work: Path) -> Settings:
+    """On 320 made images, or 60 photos in the folder `work`; a checkpoint at almost every step."""
+    photos = way.workers is not None
     return Settings(
         data=str(_photos(work / "photos")) if photos else "synthetic",
         device="cpu",
         save_seconds=0.02,
-        workers=way.workers,
+        workers=way.workers or 0,
         train_images=None if photos else 320,
-        pixels=PIXELS[way.name],
+        pixels=None if photos or PIXELS[way.model] == 32 else PIXELS[way.model],
     )
 
 
@@ -115,22 +132,22 @@ def _photos(folder: Path) -> Path:
     return folder
 
 
-def _start(way: Way, run: Path, work: Path, steps: int | None = None) -> Child:
-    """Begin or go on with a training in a process of its own; its exit code is the command line's."""
-    recipe = RECIPES[way.name] if steps is None else replace(RECIPES[way.name], steps=steps)
+def _start(way: Way, run: Path, work: Path, steps: int | None = None) -> Together:
+    """Begin or go on with a training in processes of its own; exit codes are the command line's, and `LOST`."""
+    recipe = way.recipe if steps is None else replace(way.recipe, steps=steps)
 
     def train() -> int:
         try:
             if (run / RECIPE).is_file():
                 resume_run(run, "auto")
             else:
-                train_run(recipe, _settings(way, work), run)
+                train_run(recipe, settings_of(way, work), run)
         except CnnlabError as error:
             print(error)
-            return error.exit_code
+            return LOST if isinstance(error, RankError) else error.exit_code
         return 0
 
-    return fork(train, work / "output.txt")
+    return start_together(train, way.processes, work / "output.txt")
 
 
 def _finish(way: Way, run: Path, work: Path, steps: int | None = None) -> float:
@@ -140,9 +157,9 @@ def _finish(way: Way, run: Path, work: Path, steps: int | None = None) -> float:
         CnnlabError: it ended otherwise.
     """
     started = time.monotonic()
-    child = _start(way, run, work, steps)
-    code = child.wait(LONGEST_SECONDS)
-    child.kill()
+    training = _start(way, run, work, steps)
+    code = training.wait(LONGEST_SECONDS)
+    training.kill()
     if code != 0:
         raise CnnlabError(f"{run.name} ended with {code}: {(work / 'output.txt').read_text()[-300:]}")
     return time.monotonic() - started
@@ -150,7 +167,7 @@ def _finish(way: Way, run: Path, work: Path, steps: int | None = None) -> float:
 
 def _alone(way: Way, work: Path, steps: int | None = None) -> tuple[Path, float]:
     """The training left alone, made once, and how long it took."""
-    run = work / f"alone-{way.name}-{way.workers}{f'-{steps}' if steps else ''}"
+    run = work / f"alone-{way.model}-{way.processes}-{way.workers}{f'-{steps}' if steps else ''}"
     if not (run / "seconds.json").is_file():
         shutil.rmtree(run, ignore_errors=True)
         seconds = _finish(way, run, work, steps)
@@ -158,20 +175,25 @@ def _alone(way: Way, work: Path, steps: int | None = None) -> tuple[Path, float]
     return run, json.loads((run / "seconds.json").read_text())
 
 
-def _kill(child: Child, number: signal.Signals, seconds: float) -> str:
-    """Send a signal after `seconds`; what became of the process.
+def _kill(training: Together, number: signal.Signals, seconds: float, ranks: Sequence[int]) -> str:
+    """Send a signal to the processes of these ranks after `seconds`; what became of the training.
 
     Raises:
-        CnnlabError: it ended neither as the signal ends a process, nor as one that saved what it had, nor well.
+        CnnlabError: one ended otherwise than well, by the signal, with all saved, or for the loss of another.
     """
-    code = child.wait(seconds)
-    if code is None:
-        child.send(number)
-        code = child.wait(LONGEST_SECONDS)
-    child.kill()
-    if code not in (0, 75, -number):
-        raise CnnlabError(f"{number.name} after {seconds:.2f} s: the process ended with {code}")
-    return {0: "was over", 75: "saved"}.get(code or 0, "was killed")
+    if training.wait(seconds) is None:
+        for rank in ranks:
+            training.ranks[rank].send(number)
+        training.wait(LONGEST_SECONDS)
+    training.kill()
+    codes = [each.code for each in training.ranks]
+    # Where one of several is gone the others get a SIGTERM.
+    sound = {0, 75, -number, *((LOST, -signal.SIGTERM) if len(codes) > 1 else ())}
+    if not sound.issuperset(codes):
+        raise CnnlabError(f"{number.name} after {seconds:.2f} s: processes ended with {codes}")
+    if not any(codes):
+        return "was over"
+    return "saved" if 75 in codes else "was killed"
 
 
 def same_end(first: Path, second: Path) -> str | None:
@@ -188,25 +210,53 @@ def _untimed(run: Path) -> list[dict[str, object]]:
     return [{name: value for name, value in each.items() if name not in TIMING} for each in read_records(run)]
 
 
+def _signal(case: int) -> signal.Signals:
+    return signal.SIGTERM if case % 7 < OF_SEVEN_BY_SIGTERM else signal.SIGKILL
+
+
+def _ranks(case: int, processes: int) -> list[int]:
+    """Which processes get the signal: of two the first, the second, or both, by chance."""
+    return random.Random(-case).choice(([0], [1], [0, 1])) if processes > 1 else [0]
+
+
+def _kind(case: int) -> str:
+    if case == CASES:
+        return "marathon"
+    processes = _way(case).processes
+    whom = f"{len(_ranks(case, processes))} of {processes} processes" if processes > 1 else "the process"
+    return f"{_signal(case).name} to {whom}"
+
+
 def _killed_once(case: int, work: Path) -> tuple[str, str | None]:
     """Kill a training at a moment by chance, and go on with it: what was seen, and how its end differs."""
-    way, draw = WAYS[case % len(WAYS)], random.Random(case)
-    number = signal.SIGTERM if case % 7 < OF_SEVEN_BY_SIGTERM else signal.SIGKILL
-    alone, seconds = _alone(way, work)
+    way, draw = _way(case), random.Random(case)
+    number, ranks = _signal(case), _ranks(case, way.processes)
+    alone, _ = _alone(way, work)
+    span = (alone / RESULT).stat().st_mtime - (alone / RECIPE).stat().st_mtime  # from just before the first step
     run = work / "killed"
-    became, moment = "was over", draw.uniform(0, seconds)
+    became, moment = "was over", draw.uniform(0, span)
     while became == "was over":  # too late to kill it: half as late, then
         shutil.rmtree(run, ignore_errors=True)
-        became = _kill(_start(way, run, work), number, moment)
+        training = _start(way, run, work)
+        if case % OF_EARLY:
+            _wait_for(training, run / RECIPE)
+        became = _kill(training, number, moment, ranks)
         moment /= 2
     kept = sorted(each.name for each in (run / "checkpoints").glob("step-????????"))
     _finish(way, run, work)
-    return f"{way.said}: after {2 * moment:.2f} s {became}, newest {kept[-1] if kept else 'none'}", same_end(alone, run)
+    when = f"{2 * moment:.2f} s after {'the first step was due' if case % OF_EARLY else 'its start'}"
+    return f"{way.said}: {became} {when}, newest {kept[-1] if kept else 'none'}", same_end(alone, run)
+
+
+def _wait_for(training: Together, path: Path) -> None:
+    """Wait until there is such a file, or the training has ended."""
+    while not path.is_file() and training.wait(0) is None:
+        time.sleep(POLL_SECONDS)
 
 
 def _marathon(work: Path) -> tuple[str, str | None]:
     """Kill one training a hundred times."""
-    way, draw, steps = Way("resnet_matlab"), random.Random(0), 600
+    way, draw, steps = Way("resnet_matlab", 1, None), random.Random(0), 600
     alone, seconds = _alone(way, work, steps)
     start = _alone(way, work)[1]  # mostly what a start takes
     run = work / "marathon"
@@ -215,7 +265,7 @@ def _marathon(work: Path) -> tuple[str, str | None]:
     while kills < MARATHON_KILLS and not (run / RESULT).is_file():
         moment = draw.uniform(0, start) + draw.uniform(0, seconds / MARATHON_KILLS)
         number = draw.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
-        kills += _kill(_start(way, run, work, steps), number, moment) != "was over"
+        kills += _kill(_start(way, run, work, steps), number, moment, [0]) != "was over"
     if not (run / RESULT).is_file():
         _finish(way, run, work, steps)
     enough = None if kills >= MARATHON_KILLS else f"it was over after {kills} kills"
@@ -225,7 +275,7 @@ def _marathon(work: Path) -> tuple[str, str | None]:
 def _warm() -> None:
     """Train a step here, so that all that a training imports is imported before the first fork."""
     with TemporaryDirectory() as folder:
-        settings = replace(_settings(Way("lenet5_modern"), Path(folder)), save_seconds=60.0)
+        settings = replace(settings_of(Way("lenet5_modern", 1, None), Path(folder)), save_seconds=60.0)
         train_run(replace(PLAIN, steps=1), settings, Path(folder) / "run")
 
 
@@ -233,16 +283,14 @@ def _run(cases: Sequence[int], work: Path) -> Iterator[Outcome]:
     if cases:
         _warm()
     for case in cases:
-        marathon = case == CASES
-        number = signal.SIGTERM if case % 7 < OF_SEVEN_BY_SIGTERM else signal.SIGKILL
         started = time.monotonic()
         try:
-            seen, differs = _marathon(work) if marathon else _killed_once(case, work)
+            seen, differs = _marathon(work) if case == CASES else _killed_once(case, work)
         except CnnlabError as error:
             seen, differs = str(error), "it failed"
         yield Outcome(
             case,
-            "marathon" if marathon else number.name,
+            _kind(case),
             "equal" if differs is None else "DIFFERS",
             differs is None,
             seen + ("" if differs is None else f": {differs}"),
@@ -250,4 +298,4 @@ def _run(cases: Sequence[int], work: Path) -> Iterator[Outcome]:
         )
 
 
-KILLS = Part("kills", GOAL, CASES + 1, range(12), _run)
+KILLS = Part("kills", GOAL, CASES + 1, (*range(0, 24, 2), 33), _run)

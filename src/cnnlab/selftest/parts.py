@@ -10,12 +10,14 @@ from cnnlab.selftest.images import IMAGES
 from cnnlab.selftest.kills import KILLS
 from cnnlab.selftest.numbers import NUMBERS
 from cnnlab.selftest.ranks import RANKS
+from cnnlab.selftest.workers import WORKERS
 
 PARTS: dict[str, Part] = {
     "kills": KILLS,
     "checkpoints": CHECKPOINTS,
     "numbers": NUMBERS,
     "ranks": RANKS,
+    "workers": WORKERS,
     "images": IMAGES,
     "artefacts": ARTEFACTS,
     "bad-files": BAD_FILES,

@@ -1,12 +1,14 @@
 """Processes that train together, one of them killed: the others must notice, and all go on as if nothing had been.
 
-Each case is a run of four processes under torchrun's own agent, which forks them from this process instead of starting
-Python four times; one is killed at a random moment, and the agent starts all anew.
+Each case is a run of four processes under torchrun's own agent, which forks them from a process that holds nothing but
+the imported modules, instead of starting Python four times; one is killed at a random moment, and the agent starts all
+anew.
 """
 
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import random
 import shutil
@@ -55,6 +57,9 @@ def start(run: Path, processes: int = PROCESSES, settings: Settings = SETTINGS) 
 def _agent(run: Path, processes: int, settings: Settings) -> int:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    # Not forks of the agent itself: its threads may hold a lock at that moment, and one restart in ten then hung.
+    multiprocessing.set_forkserver_preload([__name__])
+    os.environ["OMP_NUM_THREADS"] = "1"  # as torchrun sets it
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -64,7 +69,7 @@ def _agent(run: Path, processes: int, settings: Settings) -> int:
         rdzv_endpoint="localhost:0",
         max_restarts=3,
         monitor_interval=0.1,
-        start_method="fork",
+        start_method="forkserver",
     )
     elastic_launch(config, _train)(run, settings)
     return 0
