@@ -1,9 +1,10 @@
 """What saving costs a training: the time its thread waits for a checkpoint, and what the writing takes off its steps.
 
-python bench/checkpoint_overhead.py --minutes 3
+python bench/checkpoint_overhead.py --turns 40
 
-Steps of one network are taken for as long as was asked, with a checkpoint every so many seconds, and without, in turns
-of one interval each, so that a machine that slows down slows both. The overhead is by steps a second.
+The same number of steps is timed with a checkpoint begun at their start and without, in turns, so that a machine that
+slows down slows both. What a checkpoint costs is the mean difference of the two; the overhead of one a minute is a
+sixtieth of that.
 """
 
 from __future__ import annotations
@@ -26,31 +27,33 @@ from cnnlab.train.loop import Training
 from cnnlab.train.record import RunFolder, environment
 from cnnlab.train.watch import Watch
 
+RESULT = Path(__file__).parent / "results" / "checkpoint-overhead.json"
+SAVE_SECONDS = 60.0  # the command line's own
+
 
 @dataclass(frozen=True)
-class Turn:
-    """One interval of training: steps a second, and how long the training's thread waited to begin a save."""
+class Pair:
+    """The same steps without a checkpoint and with one, and how long the training's thread waited to begin it."""
 
-    saves: bool
-    steps_per_second: float
+    plain_seconds: float
+    saving_seconds: float
     begin_seconds: float
 
 
-def take_turn(training: Training, seconds: float, *, saves: bool) -> Turn:
-    """Train for `seconds`, with one checkpoint begun at their start if `saves`."""
-    started, first, begun = time.perf_counter(), training.clock.step, 0.0
+def take_steps(training: Training, steps: int, *, saves: bool) -> tuple[float, float]:
+    """Seconds of so many steps, with a checkpoint begun before them if `saves`; and of beginning it."""
+    started = time.perf_counter()
     if saves:
         training.begin_save()
-        begun = time.perf_counter() - started
-    while time.perf_counter() - started < seconds:
+    begun = time.perf_counter() - started
+    for _ in range(steps):
         training.step()
-    steps = (training.clock.step - first) / (time.perf_counter() - started)
     training.saver.wait()
-    return Turn(saves, steps, begun)
+    return time.perf_counter() - started, begun
 
 
-def measure_overhead(recipe: Recipe, minutes: float, save_seconds: float, device: torch.device) -> list[Turn]:
-    """Turns without and with a save, after one of each that does not count."""
+def measure_pairs(recipe: Recipe, turns: int, steps: int, device: torch.device) -> list[Pair]:
+    """Pairs of turns, the checkpoint now in the first and now in the second, after one pair that does not count."""
     parts = synthetic(train_images=20 * recipe.batch_size, val_images=0, test_images=0)
     with tempfile.TemporaryDirectory() as folder, RunFolder(Path(folder) / "run", resume=False) as run:
         training = Training(
@@ -62,46 +65,46 @@ def measure_overhead(recipe: Recipe, minutes: float, save_seconds: float, device
             device=device,
             minutes=None,
             compiled=False,
-            save_seconds=save_seconds,
+            save_seconds=1e9,
             watch=Watch(),
         )
-        turns = max(1, round(minutes * 60 / save_seconds / 2))
-        take_turn(training, 5.0, saves=True)
-        return [take_turn(training, save_seconds, saves=saves) for _ in range(turns) for saves in (False, True)]
+        pairs = []
+        for turn in range(turns + 1):
+            found = {saves: take_steps(training, steps, saves=saves) for saves in (turn % 2 == 0, turn % 2 == 1)}
+            pairs.append(Pair(found[False][0], *found[True]))
+        return pairs[1:]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="resnet2015/cifar10")
     parser.add_argument("--model", default="resnet20")
-    parser.add_argument("--minutes", type=float, default=6.0)
-    parser.add_argument("--save-seconds", type=float, default=60.0)
+    parser.add_argument("--turns", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=10, help="of a turn")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--out", type=Path, help="write the record as JSON")
     args = parser.parse_args()
     device = torch.device(args.device)
     recipe = replace(get_recipe(args.recipe), model=args.model, steps=10**9, epochs=None)
-    turns = measure_overhead(recipe, args.minutes, args.save_seconds, device)
-    plain, saving = ([each for each in turns if each.saves is saves] for saves in (False, True))
-    speeds = [statistics.median(each.steps_per_second for each in group) for group in (plain, saving)]
+    pairs = measure_pairs(recipe, args.turns, args.steps, device)
+    extra = [each.saving_seconds - each.plain_seconds for each in pairs]
     found = {
         "model": args.model,
-        "save_seconds": args.save_seconds,
-        "steps_per_second": speeds[0],
-        "steps_per_second_saving": speeds[1],
-        "overhead": 1 - speeds[1] / speeds[0],
-        "begin_seconds": max(each.begin_seconds for each in saving),
-        "turns": [asdict(each) for each in turns],
-        "environment": environment(device),
+        "steps": args.steps,
+        "save_seconds": SAVE_SECONDS,
+        "plain_seconds": statistics.mean(each.plain_seconds for each in pairs),
+        "extra_seconds": statistics.mean(extra),
+        "standard_error_seconds": statistics.stdev(extra) / len(extra) ** 0.5,
+        "begin_seconds": max(each.begin_seconds for each in pairs),
+        "pairs": [asdict(each) for each in pairs],
+        "environment": {name: value for name, value in environment(device).items() if name != "command"},
     }
+    RESULT.write_text(json.dumps(found, indent=1) + "\n")
     print(
-        f"{args.model} on {device}, a checkpoint every {args.save_seconds:g} s: {speeds[0]:.2f} steps/s without, "
-        f"{speeds[1]:.2f} with, overhead {found['overhead']:.2%}; "
-        f"its thread waited {1e3 * found['begin_seconds']:.1f} ms "
-        f"at most, {found['begin_seconds'] / args.save_seconds:.3%} of the time"
+        f"{args.model} on {device}: a checkpoint takes {1e3 * found['extra_seconds']:.0f} ms "
+        f"(standard error {1e3 * found['standard_error_seconds']:.0f}) off {args.turns} x {args.steps} steps, "
+        f"{found['extra_seconds'] / SAVE_SECONDS:.2%} at one a minute; the training's thread waited "
+        f"{1e3 * found['begin_seconds']:.1f} ms at most"
     )
-    if args.out is not None:
-        args.out.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -49,17 +49,27 @@ def throughput_table(record: dict[str, Any]) -> str:
     )
 
 
-def kills_table(record: list[dict[str, Any]]) -> str:
-    """Kills by recipe, and how many trainings ended bit-equal."""
-    rows = ["| recipe | trainings | SIGKILL | SIGTERM | ended bit-equal, log too |", "|---|---|---|---|---|"]
-    for recipe in dict.fromkeys(each["recipe"] for each in record):
-        mine = [each for each in record if each["recipe"] == recipe]
-        sent = [name for each in mine for name in each["kills"]]
-        whole = sum(each["same_weights"] and each["same_log"] for each in mine)
-        rows.append(
-            f"| {recipe} | {len(mine)} | {sent.count('SIGKILL')} | {sent.count('SIGTERM')} | {whole} of {len(mine)} |"
-        )
-    return "\n".join(rows)
+def overhead_table(record: dict[str, Any]) -> str:
+    """What a checkpoint costs a training."""
+    share, error = (record[name] / record["save_seconds"] for name in ("extra_seconds", "standard_error_seconds"))
+    return (
+        f"{record['model']} on {record['environment']['device']}, {len(record['pairs'])} pairs of {record['steps']} "
+        f"steps: a checkpoint takes {1e3 * record['extra_seconds']:.0f} ms off them (standard error "
+        f"{1e3 * record['standard_error_seconds']:.0f}), which is {share:.2%} (error {error:.2%}) of a training that "
+        f"saves every {record['save_seconds']:.0f} s; its thread waited {1e3 * record['begin_seconds']:.1f} ms at most."
+    )
+
+
+def scaling_table(record: dict[str, Any]) -> str:
+    """Images a second of one process and of two on the same cores."""
+    rows = ["| | images/s, median | min | max | of one process |", "|---|--:|--:|--:|--:|"]
+    for way, rates in record["rates"].items():
+        share = record["efficiency"][way]
+        rows.append(f"| {way} | {record['median'][way]:.0f} | {min(rates):.0f} | {max(rates):.0f} | {share:.0%} |")
+    return "\n".join(rows) + (
+        f"\n\n{record['model']}, batch {record['batch_size']} in all, gloo, {len(rates)} interleaved runs of "
+        f"{record['steps']} steps on {record['cores']} cores ({record['processor']})."
+    )
 
 
 def startup_table(record: dict[str, Any]) -> str:
@@ -138,14 +148,15 @@ TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
         "first-run": seeds_table,
         "three-minutes": seeds_table,
         "resnet20-throughput": throughput_table,
-        "kill-and-resume": kills_table,
         "startup": startup_table,
         "network-speed": networks_table,
         "cifar-bands": bands_table,
     },
     "data.md": {"photo-pipeline": photos_table},
+    "scale.md": {"scaling": scaling_table},
     "reliability.md": {
-        f"reliability/{path.stem}": reliability_table for path in sorted((RESULTS / "reliability").glob("*.json"))
+        "checkpoint-overhead": overhead_table,
+        **{f"reliability/{path.stem}": reliability_table for path in sorted((RESULTS / "reliability").glob("*.json"))},
     },
 }
 """For each page, its records and how each is shown."""

@@ -116,3 +116,22 @@ def test_bars_stand_for_logarithms() -> None:
     assert strip([1.0, 1.0]) == "▁▁  1e+00 to 1e+00"
     assert len(strip([1.0] * 500).split()[0]) <= 60
     assert strip([0.0, float("nan")]).startswith("▁█")
+
+
+def test_a_bad_step_is_replayed(cli: Cli, tmp_path: Path) -> None:
+    train = ("train", "synthetic", "--model", "resnet_matlab", "--recipe", "resnet2015/cifar10", "--device", "cpu")
+    wild = cli(*train, "--run", tmp_path / "run", "--epochs", 1, "--set", "optimizer.lr=1e30", "--set", "warmup=null")
+    assert wild.code == 1
+    assert f"cnnlab diagnose --replay {tmp_path / 'run'}" in wild.err
+    said = cli("diagnose", "--replay", tmp_path / "run").out
+    assert f"step 1 of {tmp_path / 'run'}: the loss became" in said
+    found = cli("diagnose", "--replay", tmp_path / "run", "--json").json
+    assert found["step"] == 1
+    assert len(found["indices"]) == 128
+    assert found["where"] in ("activations", "gradients")
+
+
+def test_nothing_to_replay_is_said(cli: Cli, tmp_path: Path) -> None:
+    found = cli("diagnose", "--replay", tmp_path)
+    assert found.code == 2
+    assert "nothing to replay" in found.err

@@ -1,25 +1,52 @@
+"""Trainings killed for real at random moments and resumed, compared with one left alone; and the command line's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from cnnlab.recipes.recipe import Recipe
-from tests.faults.campaign import FAST, PLAIN, campaign
+from cnnlab.recipes.recipe import to_dict
+from cnnlab.selftest.kills import KILLS, RESIDUAL, same_end
 
 pytestmark = pytest.mark.faults
 
 
-def check(folder: Path, recipe: Recipe, trainings: int, kills: int) -> None:
-    outcomes = campaign(folder, recipe, trainings, kills)
-    assert sum(len(each.kills) for each in outcomes) >= trainings * kills / 2
-    assert all(each.same_weights and each.same_log for each in outcomes), outcomes
+def check(cases: range, folder: Path) -> None:
+    outcomes = list(KILLS.run(cases, folder))
+    assert [each.case for each in outcomes] == list(cases)
+    assert [each.seen for each in outcomes if not each.passed] == []
 
 
-def test_a_training_killed_twice_ends_bit_equal(tmp_path: Path) -> None:
-    check(tmp_path, FAST, trainings=1, kills=2)
+def test_one_process_and_two_killed_at_random_moments_end_bit_equal(tmp_path: Path) -> None:
+    check(range(1, 6, 4), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("recipe", [PLAIN, FAST], ids=["sgd", "muon"])
-def test_twenty_kills_at_random_moments_change_nothing(tmp_path: Path, recipe: Recipe) -> None:
-    check(tmp_path, recipe, trainings=3, kills=4)
+def test_every_way_of_training_survives_a_kill(tmp_path: Path) -> None:
+    check(range(48), tmp_path)
+
+
+def test_the_command_line_stopped_and_gone_on_with_ends_bit_equal(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps(to_dict(RESIDUAL)))
+
+    def train(run: str) -> list[str]:
+        start = [sys.executable, "-m", "cnnlab", "train", "synthetic", "--recipe", str(recipe), "--device", "cpu"]
+        return [*start, "--run", str(tmp_path / run), "--threads", "1", "--resume", "auto"]
+
+    subprocess.run(train("alone"), check=True, capture_output=True, timeout=280)
+    stopped = subprocess.Popen(train("stopped"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert stopped.stdout is not None
+    stopped.stdout.readline()  # the title: training begins
+    os.kill(stopped.pid, signal.SIGTERM)
+    stopped.communicate(timeout=120)
+    assert stopped.returncode == 75
+    subprocess.run(train("stopped"), check=True, capture_output=True, timeout=280)
+    assert same_end(tmp_path / "alone", tmp_path / "stopped") is None

@@ -104,3 +104,32 @@ def test_the_environment_names_what_a_figure_depends_on() -> None:
     assert found["device"] == "cpu"
     assert {"processor", "cores", "threads", "command", "time", "python"} <= found.keys()
     json.dumps(found)
+
+
+def test_the_lock_of_a_killed_process_is_taken_over_and_said(tmp_path: Path) -> None:
+    hold = (
+        "import os, signal, sys; from pathlib import Path; from cnnlab.train.record import RunFolder\n"
+        "run = RunFolder(Path(sys.argv[1]), resume=False); run.write_json('recipe.json', {})\n"
+        "print(os.getpid(), flush=True); signal.pause()"
+    )
+    run = tmp_path / "run"
+    with subprocess.Popen([sys.executable, "-c", hold, str(run)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        process = holder.stdout.readline().strip()
+        with pytest.raises(UsageError, match=f"in use by process {process} on .*wait, or choose another --run"):
+            RunFolder(run, resume=True)
+        holder.kill()
+    with RunFolder(run, resume=True) as taken:
+        assert taken.taken_over is not None
+        assert taken.taken_over.startswith(f"the lock of process {process} on ")
+        assert taken.taken_over.endswith("is taken over: that process was killed")
+    with RunFolder(run, resume=True) as again:
+        assert again.taken_over is None
+
+
+def test_a_lock_of_another_machine_is_taken_over_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text("{}")
+    (tmp_path / "lock").write_text("process 7 on elsewhere\n")
+    with RunFolder(tmp_path, resume=True) as run:
+        assert run.taken_over is not None
+        assert "process 7 on elsewhere is taken over; make sure that nothing there writes to" in run.taken_over

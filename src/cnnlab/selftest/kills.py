@@ -98,8 +98,8 @@ WAYS = tuple(
 )
 
 
-def _way(case: int) -> Way:
-    """The way of a case: each in turn, but processes that decode, which take seconds to start, half as often."""
+def way_of(case: int) -> Way:
+    """The way of a case's training: each in turn, but those with workers, slow to start, half as often."""
     place = case % (len(WAYS) * 3 // 2)
     return WAYS[place % len(WAYS) if place < len(WAYS) else place - len(WAYS)]
 
@@ -210,7 +210,8 @@ def _untimed(run: Path) -> list[dict[str, object]]:
     return [{name: value for name, value in each.items() if name not in TIMING} for each in read_records(run)]
 
 
-def _signal(case: int) -> signal.Signals:
+def signal_of(case: int) -> signal.Signals:
+    """What a case's training is sent."""
     return signal.SIGTERM if case % 7 < OF_SEVEN_BY_SIGTERM else signal.SIGKILL
 
 
@@ -222,15 +223,15 @@ def _ranks(case: int, processes: int) -> list[int]:
 def _kind(case: int) -> str:
     if case == CASES:
         return "marathon"
-    processes = _way(case).processes
+    processes = way_of(case).processes
     whom = f"{len(_ranks(case, processes))} of {processes} processes" if processes > 1 else "the process"
-    return f"{_signal(case).name} to {whom}"
+    return f"{signal_of(case).name} to {whom}"
 
 
 def _killed_once(case: int, work: Path) -> tuple[str, str | None]:
     """Kill a training at a moment by chance, and go on with it: what was seen, and how its end differs."""
-    way, draw = _way(case), random.Random(case)
-    number, ranks = _signal(case), _ranks(case, way.processes)
+    way, draw = way_of(case), random.Random(case)
+    number, ranks = signal_of(case), _ranks(case, way.processes)
     alone, _ = _alone(way, work)
     span = (alone / RESULT).stat().st_mtime - (alone / RECIPE).stat().st_mtime  # from just before the first step
     run = work / "killed"

@@ -24,7 +24,7 @@ class Together:
     def wait(self, seconds: float) -> int | None:
         """The first exit code that is not 0, else 0, once all have ended; None while any runs after `seconds`."""
         until, failed = time.monotonic() + seconds, 0.0
-        while any(each.wait(0) is None for each in self.ranks):
+        while None in [each.wait(0) for each in self.ranks]:
             now = time.monotonic()
             if any(each.code for each in self.ranks):
                 failed = self._end_the_others(failed, now)
