@@ -231,7 +231,7 @@ class Recipe:
     clip: Clip | None = None
     accumulate: Count = 1
     average: Average | None = None
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "native", "fp32", "bf16", "fp16"] = "auto"
     protocol: Protocol = "center"
     test_resize_pixels: Count | None = None
     test_crop_pixels: Count | None = None

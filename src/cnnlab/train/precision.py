@@ -1,4 +1,4 @@
-"""The number format of a training: plain float32, or 16 bits for the heavy layers on a GPU."""
+"""The number format of a training: plain float32, or 16 bits for the heavy layers where the device computes with them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from cnnlab.errors import UsageError
 
 FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+BF16_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")  # of CPUs, as `torch.cpu.get_capabilities` calls them
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,27 @@ class Precision:
         return torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
 
 
-def resolve_precision(name: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
-    """The number format for `name` on `device`; `auto` is bf16 on a GPU that has it, else float32.
+def resolve_precision(name: Literal["auto", "native", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
+    """The number format for `name` on `device`.
 
-    CPUs stay at float32: without AMX or avx512_bf16 the 16-bit formats are emulated, 5 to 300 times slower.
+    `auto` is bf16 on a GPU that has it, else float32; `native` is bf16 on any device that has it, a CPU too. Other CPUs
+    emulate it, 5 to 300 times slower than float32.
 
     Raises:
         UsageError: fp16 is asked for on a CPU, where gradients cannot be scaled safely.
     """
     if name == "fp16" and device.type == "cpu":
         raise UsageError("precision 'fp16' needs a GPU; on a CPU use 'fp32'")
-    if name == "auto":
-        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return Precision(device, torch.bfloat16 if has_bf16 else None)
-    return Precision(device, FORMATS.get(name))
+    if name in FORMATS:
+        return Precision(device, FORMATS[name])
+    wanted = name == "native" or (name == "auto" and device.type == "cuda")
+    return Precision(device, torch.bfloat16 if wanted and has_bf16(device) else None)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a GPU or CPU computes with bfloat16 itself."""
+    if device.type == "cuda":
+        supported: bool = torch.cuda.is_bf16_supported()
+        return supported
+    found = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return any(found.get(feature, False) for feature in BF16_FEATURES)
