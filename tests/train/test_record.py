@@ -67,6 +67,15 @@ def test_a_folder_with_an_earlier_run_is_refused_with_both_ways_out(tmp_path: Pa
         RunFolder(tmp_path, resume=False)
 
 
+@pytest.mark.parametrize("left", ["recipe.json.incomplete", "data.json.incomplete", "settings.json", "lock"])
+def test_a_start_that_was_killed_before_it_began_can_be_made_again(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).write_text("{}")
+    with RunFolder(tmp_path, resume=False) as run:
+        run.write_json("recipe.json", {})
+    with RunFolder(tmp_path, resume=True):
+        pass
+
+
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing to resume"):
         RunFolder(tmp_path / "none", resume=True)

@@ -7,6 +7,9 @@ import shutil
 from pathlib import Path
 
 
+INCOMPLETE = ".incomplete"  # what is added to the name of a file while it is written
+
+
 class Disk:
     """The file system as it is; a fault test gives another one, which fails, dies or forgets at any of these calls."""
 
@@ -46,7 +49,7 @@ def replace_file(path: Path, data: bytes, disk: Disk) -> None:
     Raises:
         OSError: it could not be written; the old file is as it was.
     """
-    aside = path.with_name(path.name + ".incomplete")
+    aside = path.with_name(path.name + INCOMPLETE)
     try:
         disk.write(aside, data)
         disk.sync(aside)

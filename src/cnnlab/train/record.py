@@ -28,7 +28,7 @@ import torch
 
 import cnnlab
 from cnnlab.errors import CheckpointError, UsageError
-from cnnlab.train.disk import Disk, replace_file
+from cnnlab.train.disk import INCOMPLETE, Disk, replace_file
 
 METRICS = "metrics.jsonl"
 FLOW = "flow.jsonl"  # what `--watch` saw, a line a sampled step
@@ -50,7 +50,7 @@ class RunFolder:
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self.path = path
-        if not resume and path.exists() and any(each.name not in BEFORE_START for each in path.iterdir()):
+        if not resume and path.exists() and any(_is_of_a_run(each.name) for each in path.iterdir()):
             raise UsageError(
                 f"the run folder {path} is already in use by an earlier run; go on with it: --resume --run {path}, "
                 "or choose another folder: --run NAME"
@@ -181,6 +181,11 @@ def read_records(folder: Path, name: str = METRICS) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return found
+
+
+def _is_of_a_run(name: str) -> bool:
+    """Whether a file says that a run has begun, and not only that one was about to when its process was killed."""
+    return name.removesuffix(INCOMPLETE) not in BEFORE_START and name != f"recipe.json{INCOMPLETE}"
 
 
 def _acquire(path: Path) -> tuple[io.TextIOWrapper, str | None]:
