@@ -6,7 +6,6 @@ import os
 import shutil
 from pathlib import Path
 
-
 INCOMPLETE = ".incomplete"  # what is added to the name of a file while it is written
 
 
