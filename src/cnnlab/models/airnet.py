@@ -11,10 +11,14 @@
 What it takes from others: the whitening stem (Page 2019), identity-like initialisation of convolutions
 and batch normalisation with a fixed scale and fast statistics (Jordan 2024, arXiv:2404.00498).
 What is ours: residual second convolutions, narrower groups (a third of the multiply-accumulates),
-SiLU, and global pooling, so that one network trains at 16, 24 and 32 pixels in turn.
+SiLU, and global pooling, so that one network trains at 16, 24 and 32 pixels in turn. `widths` are the
+channels of the three groups, `depth` how many convolutions each has.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -29,19 +33,24 @@ WHITENING_EPSILON = 5e-4
 
 
 class ResidualGroup(nn.Module):
-    """A convolution that widens and halves, then one whose output is added to its input."""
+    """A convolution that widens and halves, then others whose outputs are added to their inputs."""
 
-    def __init__(self, in_channels: int, channels: int) -> None:
+    def __init__(self, in_channels: int, channels: int, depth: int) -> None:
         super().__init__()
         self.conv1 = _convolution(in_channels, channels)
         self.bn1 = _norm(channels)
-        self.conv2 = _convolution(channels, channels)
-        self.bn2 = _norm(channels)
+        self.numbers = tuple(range(2, depth + 1))
+        for number in self.numbers:
+            self.add_module(f"conv{number}", _convolution(channels, channels))
+            self.add_module(f"bn{number}", _norm(channels))
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, channels, H // 2, W // 2) for maps (N, in_channels, H, W)."""
         maps = F.silu(self.bn1(F.max_pool2d(self.conv1(images), 2)), inplace=True)
-        return maps + F.silu(self.bn2(self.conv2(maps)), inplace=True)
+        for number in self.numbers:
+            conv, norm = self.get_submodule(f"conv{number}"), self.get_submodule(f"bn{number}")
+            maps = maps + F.silu(norm(conv(maps)), inplace=True)
+        return maps
 
 
 def _convolution(in_channels: int, channels: int) -> nn.Conv2d:
@@ -63,17 +72,19 @@ class AirNet(Network):
     classifier = head_alias("fc")
     smallest_pixels = 9
 
-    def __init__(self, *, num_classes: int = 10, in_channels: int = 3) -> None:
+    def __init__(
+        self, *, num_classes: int = 10, in_channels: int = 3, widths: Sequence[int] = WIDTHS, depth: int = 2
+    ) -> None:
         super().__init__()
         self.num_classes, self.in_channels = num_classes, in_channels
         filters = 2 * in_channels * PATCH_PIXELS**2  # each eigenvector of a patch, and its negative
         self.stem = nn.Conv2d(in_channels, filters, kernel_size=PATCH_PIXELS, bias=False)
         self.stem.weight.requires_grad_(False)
-        self.group1 = ResidualGroup(filters, WIDTHS[0])
-        self.group2 = ResidualGroup(WIDTHS[0], WIDTHS[1])
-        self.group3 = ResidualGroup(WIDTHS[1], WIDTHS[2])
-        self.fc = nn.Linear(WIDTHS[2], num_classes, bias=False)
-        nn.init.normal_(self.fc.weight, std=1 / WIDTHS[2])
+        self.group1, self.group2, self.group3 = (
+            ResidualGroup(before, width, depth) for before, width in pairwise((filters, *widths))
+        )
+        self.fc = nn.Linear(widths[-1], num_classes, bias=False)
+        nn.init.normal_(self.fc.weight, std=1 / widths[-1])
 
     @torch.no_grad()
     def calibrate(self, images: Tensor) -> None:
@@ -85,7 +96,7 @@ class AirNet(Network):
         self.stem.weight.copy_(torch.cat((filters, -filters)))
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
-        """`stem`, `group1`, `group2`, `group3` (N, C, H, W) and `pooled` (N, 256)."""
+        """`stem`, `group1`, `group2`, `group3` (N, C, H, W) and `pooled` (N, widths[-1])."""
         self.check_images(images)
         stem = F.silu(self.stem(images), inplace=True)
         group1 = self.group1(stem)
@@ -99,6 +110,6 @@ class AirNet(Network):
         return logits
 
 
-def airnet(*, num_classes: int = 10, in_channels: int = 3) -> AirNet:
-    """AirNet: 1,161,248 parameters and 65.4 million multiply-accumulates at 32x32."""
-    return AirNet(num_classes=num_classes, in_channels=in_channels)
+def airnet(*, num_classes: int = 10, in_channels: int = 3, widths: Sequence[int] = WIDTHS, depth: int = 2) -> AirNet:
+    """AirNet: 1,161,248 parameters and 65.4 million multiply-accumulates at 32x32, as it is by default."""
+    return AirNet(num_classes=num_classes, in_channels=in_channels, widths=widths, depth=depth)
