@@ -13,7 +13,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +31,7 @@ from cnnlab.train.run import RECIPE, RESULT, Settings, resume_run, train_run
 
 CASES = 700
 OF_SEVEN_BY_SIGTERM = 2  # 200 of the 700
-MARATHON_KILLS = 100
+MARATHON_KILLS, MARATHON_STEPS, MARATHON_SECONDS = 100, 2_000, 0.1
 OF_EARLY = 5  # every fifth training is killed by its own clock, and so mostly before its first step
 LONGEST_SECONDS = 300.0
 LOST = 76  # the exit code here of a process that lost another one
@@ -240,37 +240,42 @@ def _killed_once(case: int, work: Path) -> tuple[str, str | None]:
         shutil.rmtree(run, ignore_errors=True)
         training = _start(way, run, work)
         if case % OF_EARLY:
-            _wait_for(training, run / RECIPE)
+            _wait_until(training, (run / RECIPE).is_file)
         became = _kill(training, number, moment, ranks)
         moment /= 2
-    kept = sorted(each.name for each in (run / "checkpoints").glob("step-????????"))
+    kept = _newest(run)
     _finish(way, run, work)
     when = f"{2 * moment:.2f} s after {'the first step was due' if case % OF_EARLY else 'its start'}"
-    return f"{way.said}: {became} {when}, newest {kept[-1] if kept else 'none'}", same_end(alone, run)
+    return f"{way.said}: {became} {when}, newest {kept}", same_end(alone, run)
 
 
-def _wait_for(training: Together, path: Path) -> None:
-    """Wait until there is such a file, or the training has ended."""
-    while not path.is_file() and training.wait(0) is None:
+def _wait_until(training: Together, so: Callable[[], bool]) -> None:
+    """Wait until something is so, or the training has ended."""
+    while not so() and training.wait(0) is None:
         time.sleep(POLL_SECONDS)
 
 
 def _marathon(work: Path) -> tuple[str, str | None]:
-    """Kill one training a hundred times."""
-    way, draw, steps = Way("resnet_matlab", 1, None), random.Random(0), 600
-    alone, seconds = _alone(way, work, steps)
-    start = _alone(way, work)[1]  # mostly what a start takes
-    run = work / "marathon"
+    """Kill one training a hundred times, three of four times soon after it has come a little further."""
+    way, draw = Way("resnet_matlab", 1, None), random.Random(0)
+    alone, _ = _alone(way, work, MARATHON_STEPS)
+    run, kills = work / "marathon", 0
     shutil.rmtree(run, ignore_errors=True)
-    kills = 0
     while kills < MARATHON_KILLS and not (run / RESULT).is_file():
-        moment = draw.uniform(0, start) + draw.uniform(0, seconds / MARATHON_KILLS)
+        before, training = _newest(run), _start(way, run, work, MARATHON_STEPS)
+        if draw.random() < 0.75:
+            _wait_until(training, lambda: _newest(run) != before)  # noqa: B023 (called before the next turn)
         number = draw.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
-        kills += _kill(_start(way, run, work, steps), number, moment, [0]) != "was over"
+        kills += _kill(training, number, draw.uniform(0, MARATHON_SECONDS), [0]) != "was over"
     if not (run / RESULT).is_file():
-        _finish(way, run, work, steps)
+        _finish(way, run, work, MARATHON_STEPS)
     enough = None if kills >= MARATHON_KILLS else f"it was over after {kills} kills"
-    return f"{way.said}, {steps} steps, {kills} kills", enough or same_end(alone, run)
+    return f"{way.said}, {MARATHON_STEPS} steps, {kills} kills", enough or same_end(alone, run)
+
+
+def _newest(run: Path) -> str:
+    """The name of a run's newest checkpoint; "none" where there is none."""
+    return max((each.name for each in (run / "checkpoints").glob("step-????????")), default="none")
 
 
 def _warm() -> None:
