@@ -1,4 +1,4 @@
-"""The number format of a training: plain float32, or 16 bits for the heavy layers where the device computes with them."""
+"""The number format of a training: float32, or 16 bits for the heavy layers where the device computes with them."""
 
 from __future__ import annotations
 
