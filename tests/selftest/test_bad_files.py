@@ -37,7 +37,7 @@ def test_the_last_case_is_the_mean_of_the_seeds(tmp_path: Path) -> None:
     for seed in range(SEEDS):
         lost = 0.001 * seed
         (tmp_path / f"seed-{seed}.json").write_text(
-            f'{{"sound": {{"top1": 0.8, "skipped": 0}}, "damaged": {{"top1": {0.8 - lost}, "skipped": 500}}}}'
+            f'{{"sound": {{"top1": 0.8, "skipped": 0}}, "damaged": {{"top1": {0.8 - lost}, "skipped": 2250}}}}'
         )
     first, mean = run_bad_files([2, SEEDS], tmp_path)
     assert first.passed

@@ -38,7 +38,7 @@ def test_crashes_and_hangs_end_their_own_case_alone() -> None:
 @linux
 def test_memory_is_measured_for_each_case_and_bounded() -> None:
     def take(case: int) -> int:
-        return int(np.ones((1, 60, 900)[case] * 1_000_000, np.uint8).sum())
+        return int(np.ones((1, 60, 4_000)[case] * 1_000_000, np.uint8).sum())
 
     small, large, beyond = in_turn(take, range(3), seconds=30, megabytes=300)
     assert small.peak_megabytes < 30 < large.peak_megabytes < 150

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import IO, Any
 
@@ -82,6 +83,7 @@ def _work(work: Callable[[], int], output: Path | None) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         faulthandler.disable()  # a crash is what some cases are for
+        _forget_forkserver()
         target = os.open(output or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(target, 1)
         os.dup2(target, 2)
@@ -93,6 +95,12 @@ def _work(work: Callable[[], int], output: Path | None) -> int:
     except BaseException:
         os.write(2, traceback.format_exc().encode())
         return 1
+
+
+def _forget_forkserver() -> None:
+    """Let `multiprocessing` start its server of forks anew here: it takes the parent's for a child of this process."""
+    server = vars(forkserver)["_forkserver"]
+    server._forkserver_pid = server._forkserver_address = None
 
 
 @dataclass(frozen=True)
