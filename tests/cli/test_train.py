@@ -79,6 +79,16 @@ def test_a_setting_reaches_the_run(cli: Cli, shapes: Path, tmp_path: Path) -> No
     assert (recipe["optimizer"]["lr"], recipe["label_smoothing"], recipe["batch_size"]) == (0.01, 0.3, 8)
 
 
+def test_how_steps_are_taken_reaches_the_run(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    for flags, graphs in (((), None), (("--graphs",), True), (("--no-graphs",), False)):
+        found = cli("train", shapes, *SMALL, *flags, "--run", str(graphs), "--json")
+        assert found.code == 0, found.err
+        assert json.loads((tmp_path / str(graphs) / "settings.json").read_text(encoding="utf-8"))["graphs"] is graphs
+        assert (found.json["compile_seconds"] > 0) == bool(graphs)
+    refused = cli("train", shapes, *SMALL, "--graphs", "--spike", "5", "--run", "refused")
+    assert (refused.code, "--graphs cannot be: --spike compares" in refused.err) == (2, True)
+
+
 def test_two_runs_never_share_a_folder(cli: Cli, tiny_run: Path, shapes: Path) -> None:
     before = (tiny_run / "result.json").read_bytes()
     found = cli("train", shapes, *SMALL, "--run", tiny_run)
@@ -191,6 +201,14 @@ def test_a_trial_names_what_it_has_no_use_for(cli: Cli) -> None:
     found = cli("train", "synthetic", "--overfit", "4", "--run", "r", "--patience", "2", "--runs", "2", "--lr", "auto")
     assert found.code == 2
     assert "leave out --run, --patience, --runs, --lr" in found.err
+
+
+def test_weights_are_shared_out_among_several_processes_alone(cli: Cli, tmp_path: Path) -> None:
+    found = cli("train", "synthetic", *SYNTHETIC, "--fsdp", "--run", "r")
+    assert (found.code, "start several with torchrun --nproc-per-node N" in found.err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+    trial = cli("train", "synthetic", "--overfit", "4", "--fsdp")
+    assert (trial.code, "leave out --fsdp" in trial.err) == (2, True)
 
 
 def test_fine_tuning_by_layers_reaches_the_run_and_cannot_change_in_it(

@@ -12,13 +12,14 @@ import pytest
 
 from cnnlab.selftest import ranks
 from cnnlab.selftest.ranks import SETTINGS, kill_one, start, weights
+from cnnlab.train.run import Settings
 
 pytestmark = pytest.mark.faults
 
 
-def finished(run: Path) -> str:
+def finished(run: Path, settings: Settings) -> str:
     """The weights of a run of two processes that nobody disturbs."""
-    child = start(run, 2)
+    child = start(run, 2, settings)
     try:
         assert child.wait(200) == 0, run.with_suffix(".txt").read_text()
     finally:
@@ -26,16 +27,17 @@ def finished(run: Path) -> str:
     return weights(run)
 
 
-def test_two_processes_of_which_one_is_killed_go_on_and_end_as_undisturbed(tmp_path: Path) -> None:
-    run = tmp_path / "killed"
-    child = start(run, 2)
+@pytest.mark.parametrize("fsdp", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["whole", "shares"])
+def test_two_processes_of_which_one_is_killed_go_on_and_end_as_undisturbed(fsdp: bool, tmp_path: Path) -> None:
+    run, settings = tmp_path / "killed", replace(SETTINGS, fsdp=fsdp)
+    child = start(run, 2, settings)
     try:
         assert kill_one(run, 1, 0.5, processes=2) < 15
         assert child.wait(200) == 0, run.with_suffix(".txt").read_text()
     finally:
         child.kill()
     assert ranks.note(run, 1, 0).is_file()  # torchrun started both anew
-    assert weights(run) == finished(tmp_path / "undisturbed")
+    assert weights(run) == finished(tmp_path / "undisturbed", settings)
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ class TrainingIn(Protocol):
         layer_lr: float | None = None,
         patience: int | None = None,
         on_bad_step: OnBadStep = STOP,
+        graphs: bool | None = False,
     ) -> Training: ...
 
 
@@ -59,6 +60,7 @@ def training_in() -> Iterator[TrainingIn]:
         layer_lr: float | None = None,
         patience: int | None = None,
         on_bad_step: OnBadStep = STOP,
+        graphs: bool | None = False,
     ) -> Training:
         parts = parts or small_parts()
         run = RunFolder(folder, resume=resume)
@@ -82,6 +84,7 @@ def training_in() -> Iterator[TrainingIn]:
             layer_lr=layer_lr,
             patience=patience,
             on_bad_step=on_bad_step,
+            graphs=graphs,
         )
 
     yield make

@@ -1,8 +1,11 @@
+import copy
+
+import pytest
 import torch
 from torch import nn
 
 from cnnlab.recipes.recipe import Ema, Polyak
-from cnnlab.train.average import averaged_copy, new_share, update_average
+from cnnlab.train.average import averaged_copy, new_share, update_average, update_average_on_device
 
 
 def test_the_average_moves_by_hand_computed_shares() -> None:
@@ -33,6 +36,23 @@ def test_the_average_is_apart_from_the_network_and_never_trained() -> None:
         network.weight.add_(1.0)
     assert not torch.equal(average.weight, network.weight)
     assert not any(p.requires_grad for p in average.parameters())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.8, 1.0])
+def test_a_share_on_the_device_does_the_same_to_the_last_bit(share: float) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 40, 3), nn.BatchNorm2d(40)).to(memory_format=torch.channels_last)
+    plain = averaged_copy(network)
+    network(torch.randn(2, 3, 8, 8))
+    with torch.no_grad():
+        network[0].weight.add_(torch.randn_like(network[0].weight))
+    on_device = copy.deepcopy(plain)
+    if share:
+        update_average(plain, network, share)
+    update_average_on_device(on_device, network, torch.tensor(share))
+    for name, value in plain.state_dict().items():
+        assert torch.equal(on_device.state_dict()[name], value), name
+    assert int(on_device[1].num_batches_tracked) == bool(share)
 
 
 def test_polyaks_average_is_the_plain_mean() -> None:

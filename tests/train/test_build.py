@@ -1,4 +1,6 @@
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,3 +29,25 @@ def test_a_plain_forward_gives_logits_and_no_heads() -> None:
     logits, heads = forward(torch.zeros(2, 1, 32, 32))
     assert logits.shape == (2, 10)
     assert heads == {}
+
+
+def test_what_is_compiled_is_kept_in_the_cache_unless_another_place_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "elsewhere"))
+    build_forward(RECIPE, create_model("lenet5_modern"), compiled=True, team=Team())
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "elsewhere")
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    build_forward(RECIPE, create_model("lenet5_modern"), compiled=True, team=Team())
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "cnnlab" / "compiled")
+    assert (tmp_path / "cnnlab" / "compiled").is_dir()
+
+
+def test_a_cache_that_cannot_be_made_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cnnlab").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    build_forward(RECIPE, create_model("lenet5_modern"), compiled=True, team=Team())
+    assert str(tmp_path) not in os.environ.get("TORCHINDUCTOR_CACHE_DIR", "")  # torch's own place, or none yet

@@ -72,6 +72,17 @@ def test_time_kept_for_the_test_is_not_trained_away() -> None:
     assert clock.used_seconds == pytest.approx(80, rel=0.05)
 
 
+def test_a_step_that_warms_up_counts_as_time_and_not_as_pace() -> None:
+    clock = Clock(1000, budget_seconds=100, stretch=True)
+    for step in range(8):
+        clock.tick(30.0 if step == 0 else 2.0 if step == 1 else 0.1, full_pixels=32, warms_up=step < 2)
+    assert clock.unit_seconds == pytest.approx(0.1)
+    assert clock.used_seconds == pytest.approx(32.6)
+    while not clock.done:
+        clock.tick(0.1, full_pixels=32)
+    assert clock.used_seconds == pytest.approx(100, rel=0.05)
+
+
 def test_validation_time_counts() -> None:
     clock = Clock(1000, budget_seconds=100, stretch=True)
     while not clock.done:

@@ -92,14 +92,14 @@ def on_ranks(work: Callable[[], Any], folder: Path, size: int = 2) -> list[Any]:
     return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(size)]
 
 
-def training_of(team: Team, recipe: Recipe, folder: Path, *, resume: bool = False) -> Training:
+def training_of(team: Team, recipe: Recipe, folder: Path, *, resume: bool = False, **more: Any) -> Training:
     parts = synthetic(train_images=64, val_images=33, test_images=32, pixels=8)
     run = open_run(team.world, folder, resume=resume)
     if team.world.first and not resume:
         run.write_json("recipe.json", {})
     how: dict[str, Any] = {"seed": 0, "device": torch.device("cpu"), "minutes": None, "compiled": False}
     preprocess = measure(parts.train.images)
-    return Training(recipe, parts, preprocess, run, save_seconds=3600.0, watch=Watch(), team=team, **how)
+    return Training(recipe, parts, preprocess, run, save_seconds=3600.0, watch=Watch(), team=team, **how, **more)
 
 
 def digest(training: Training) -> str:

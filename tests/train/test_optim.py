@@ -5,7 +5,16 @@ from torch import nn
 from cnnlab.errors import UsageError
 from cnnlab.models.catalog import create_model
 from cnnlab.recipes.recipe import CAFFE_BIASES, AdamW, Multiply, Muon, RmsProp, Sgd
-from cnnlab.train.optim import ConvMuon, build_optimizers, in_use, orthogonalise, set_lr, slow_body
+from cnnlab.train.optim import (
+    ConvMuon,
+    build_optimizers,
+    in_use,
+    orthogonal,
+    orthogonalise,
+    put_rates_on,
+    set_lr,
+    slow_body,
+)
 
 
 def small_network() -> nn.Sequential:
@@ -155,3 +164,47 @@ def test_an_optimizer_whose_parameters_are_all_frozen_is_not_in_use() -> None:
     for parameter in network.parameters():
         parameter.requires_grad_(parameter.ndim < 3)
     assert in_use(muon) == muon[1:]
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [Sgd(lr=0.1, momentum=0.9, weight_decay=1e-3), AdamW(lr=0.01), Muon(lr=0.1, rest=Sgd(lr=0.1), linear=Sgd(lr=0.1))],
+    ids=["sgd", "adamw", "muon"],
+)
+def test_rates_held_on_the_device_do_the_same_to_the_last_bit(recipe: Sgd | AdamW | Muon) -> None:
+    networks = [small_network() for _ in range(2)]
+    optimizers = [build_optimizers(recipe, each, decay_norms_and_biases=True) for each in networks]
+    put_rates_on(optimizers[1], torch.device("cpu"))
+    held = [group["lr"] for each in optimizers[1] for group in each.param_groups]
+    for step in range(4):
+        for network, its in zip(networks, optimizers, strict=True):
+            set_lr(its, 1 - step / 7)
+            train_once(network, its)
+    assert [group["lr"] for each in optimizers[1] for group in each.param_groups] == held  # the same tensors
+    for one, other in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+SHAPES = ((64, 27), (16, 72), (8, 8), (16, 72), (30, 7))
+
+
+@pytest.mark.parametrize(
+    ("half", "tolerance"), [(torch.float32, 1e-5), (torch.float16, 3e-3), (torch.bfloat16, 3e-2)], ids=str
+)
+def test_matrices_padded_to_one_shape_come_to_the_same(half: torch.dtype, tolerance: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scales = (1e-6, 1.0, 1e-3, 1e4, 1.0)  # of gradients, most of which float16 does not hold
+    given = [torch.randn(shape, generator=generator) * scale for shape, scale in zip(SHAPES, scales, strict=True)]
+    found = orthogonal(given, 3, half)
+    for one, other in zip(found, orthogonal(given, 3), strict=True):
+        assert one.dtype == torch.float32
+        assert float((one - other).norm() / other.norm()) < tolerance
+
+
+def test_muon_in_a_half_format_is_near_the_whole_one() -> None:
+    networks = [small_network() for _ in range(2)]
+    recipe = Muon(lr=0.1, rest=Sgd(lr=0.1))
+    for network, half in zip(networks, (None, torch.bfloat16), strict=True):
+        train_once(network, build_optimizers(recipe, network, decay_norms_and_biases=True, half=half))
+    for one, other in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.02, atol=0.01)

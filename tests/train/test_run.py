@@ -34,8 +34,9 @@ def test_the_result_has_the_published_keys(tmp_path: Path) -> None:
     result = train_run(SHORT, SETTINGS, tmp_path / "run").result
     assert {
         "run", "recipe", "model", "parameters", "device", "seed", "steps", "epochs", "train_seconds",
-        "images_per_second", "val", "test",
+        "images_per_second", "compile_seconds", "val", "test",
     } <= result.keys()  # fmt: skip
+    assert result["compile_seconds"] == 0
     assert result["parameters"] == 269_722
     assert result["steps"] == 2
     assert 0 <= result["test"]["interval95"][0] <= result["test"]["top1"] <= result["test"]["interval95"][1] <= 1
@@ -62,6 +63,16 @@ def test_several_seeds_give_mean_spread_and_interval(tmp_path: Path) -> None:
     assert summary["test"]["mean"] == pytest.approx(sum(values) / 2)
     assert summary["test"]["interval95"][0] <= summary["test"]["mean"] <= summary["test"]["interval95"][1]
     assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["seed0", "seed1"]
+
+
+def test_steps_that_are_read_later_make_the_same_run(tmp_path: Path) -> None:
+    plain = train_run(SHORT, SETTINGS, tmp_path / "plain")
+    begun = train_run(SHORT, replace(SETTINGS, graphs=True), tmp_path / "begun")
+    weights = [(each.folder / "model.safetensors").read_bytes() for each in (plain, begun)]
+    assert weights[0] == weights[1]
+    assert begun.result["compile_seconds"] > 0
+    assert begun.result["images_per_second"] > 0
+    assert differences(begun.folder, SHORT, SETTINGS) == []  # it may go on either way
 
 
 def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:

@@ -37,10 +37,13 @@ FIXED_BY_THE_RUN = {
     "--balanced": "balanced",
     "--max-bad": "max_bad",
     "--sync-bn": "sync_bn",
+    "--gpu-jpegs": "gpu_jpegs",
 }
 
 # What a trial on a few images, which keeps nothing, has no use for.
-NOT_OF_A_TRIAL = ("run", "minutes", "epochs", "final", "unfreeze_at", "patience", "class_weights", "balanced", "watch")
+NOT_OF_A_TRIAL = (
+    *("run", "minutes", "epochs", "final", "unfreeze_at", "patience", "class_weights", "balanced", "watch", "fsdp"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,12 +136,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--sync-bn", action="store_true", help="of several processes (torchrun): batch norms see the images of all")
     add(
+        "--fsdp",
+        action=argparse.BooleanOptionalAction,
+        help="of several processes: each holds a share of the weights and of all that belongs to them, for large ones",
+    )
+    add(
         "--rank-seconds",
         type=positive_float,
         metavar="S",
         help="of several processes: how long one may keep the others waiting in a step (default 10)",
     )
+    add("--gpu-jpegs", action="store_true", help="decode JPEGs on the GPU, where that can be (the CPU's pixels differ)")
     add("--compile", action="store_true", help="use torch.compile (needs a C++ compiler; pays on long GPU runs)")
+    add(
+        "--graphs",
+        action=argparse.BooleanOptionalAction,
+        help="take steps as CUDA graphs, read a few steps later (default: on a GPU, where the recipe allows it)",
+    )
     add_device(parser)
     add_json(parser)
 
@@ -194,6 +208,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         auto_batch_size=args.batch_size == "auto",
         auto_lr=args.lr == "auto",
         sync_bn=args.sync_bn,
+        gpu_jpegs=args.gpu_jpegs,
         **_changeable(args),
     )
 

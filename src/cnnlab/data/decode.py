@@ -102,6 +102,11 @@ class OpenImage:
         turned = self._orientation in _SIDEWAYS
         self.width, self.height = image.size[::-1] if turned else image.size
 
+    @property
+    def is_baseline_jpeg(self) -> bool:
+        """Whether it is an upright grey or colour JPEG in one pass, the kind that a GPU's decoder takes."""
+        return _is_plain_jpeg(self._image, self._orientation) and "progressive" not in self._image.info
+
     def pixels(self, shrink: int = 1) -> npt.NDArray[np.uint8]:
         """Decode to RGB uint8 (H, W, 3), once; `shrink` 2, 4 or 8 divides both sides, rounded up, of a JPEG.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from cnnlab.data.parts import Part
 from cnnlab.data.preprocess import normalise
 from cnnlab.data.sampler import order, share, times_before, weighted_order
+from cnnlab.data.upload import upload
 from cnnlab.errors import UsageError
 from cnnlab.types import Preprocess
 
@@ -154,7 +155,7 @@ class Batches:
         Raises `UsageError` for a position outside the epoch.
         """
         indices, keys = self._order.batch(epoch, position, self.batch_size)
-        chosen = torch.from_numpy(indices).to(self._rows.device, non_blocking=True)
+        chosen = upload(indices, self._rows.device)
         pixels = self._rows.index_select(0, chosen).permute(0, 3, 1, 2)
         return make_batch(pixels, self._labels[chosen], indices, keys, epoch, self._preprocess, self._changes)
 

@@ -39,6 +39,11 @@ def set_stochastic_depth(blocks: Sequence[nn.Module], rate: float) -> None:
         block.survival = survival  # type: ignore[assignment]
 
 
+def leaves_out_blocks(network: nn.Module) -> bool:
+    """Whether a network in training leaves out blocks at random."""
+    return any(getattr(each, "survival", 1.0) < 1 for each in network.modules())
+
+
 def add_branch(
     shortcut: Tensor, branch: Callable[[Tensor], Tensor], images: Tensor, survival: float, training: bool
 ) -> Tensor:

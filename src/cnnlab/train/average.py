@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from cnnlab.recipes.recipe import Average, Ema
+from cnnlab.train.flat import Flat
 
 
 def averaged_copy(network: nn.Module) -> nn.Module:
@@ -38,12 +40,30 @@ def update_average(average: nn.Module, network: nn.Module, share: float) -> None
 
     Running statistics are averaged as the weights are; whole numbers are copied.
     """
-    pairs = list(zip(_tensors(average), _tensors(network), strict=True))
-    floats = [(kept, new) for kept, new in pairs if kept.is_floating_point()]
-    torch._foreach_lerp_([kept for kept, _ in floats], [new for _, new in floats], share)
-    for kept, new in pairs:
-        if not kept.is_floating_point():
-            kept.copy_(new)
+    # Weights by themselves: torch takes no list of which some are shared out among processes, as weights may be.
+    _move(average.parameters(), network.parameters(), share)
+    _move(average.buffers(), network.buffers(), share)
+
+
+def _move(kept: Iterable[Tensor], new: Iterable[Tensor], share: float) -> None:
+    pairs = [(old.data, young.data) for old, young in zip(kept, new, strict=True)]
+    floats = [pair for pair in pairs if pair[0].is_floating_point()]
+    if floats:
+        torch._foreach_lerp_([old for old, _ in floats], [young for _, young in floats], share)
+    for old, young in pairs:
+        if not old.is_floating_point():
+            old.copy_(young)
+
+
+@torch.no_grad()
+def update_average_on_device(average: nn.Module, network: nn.Module, share: Tensor) -> None:
+    """Do what `update_average` does, with a `share` of no dimension on the device; none of it where that is 0."""
+    kept, new = Flat(_tensors(average)), Flat(_tensors(network))
+    moved = [
+        torch.lerp(old, young, share) if kind.is_floating_point else torch.where(share > 0, young, old)
+        for kind, old, young in zip(kept.formats, kept.gather(), new.gather(), strict=True)
+    ]
+    kept.scatter(moved)
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cnnlab.data import augment, colour, crops, geometry, mixing, policies
+from cnnlab.data.drawn import Draw, EpochNumbers
 from cnnlab.data.loader import Augment as Change
 from cnnlab.data.loader import Batch, Batches, Mix, Weights
 from cnnlab.data.parts import Part, Parts
@@ -48,8 +50,8 @@ class TrainingBatches:
 
     `steps_per_epoch` counts them; `pixels` is the side of their images; the last few images of an epoch that make
     no full batch are left out. `weights` (N,) draw images in proportion to them; `max_bad` is the share of photos
-    that may be unreadable. `workers` processes decode photos, none for threads of this process. One process of a
-    `world` of several makes its share of each batch.
+    that may be unreadable. `workers` processes decode photos, none for threads of this process; with `gpu_jpegs` the
+    GPU decodes JPEGs. One process of a `world` of several makes its share of each batch.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class TrainingBatches:
         weights: Weights | None = None,
         max_bad: float = 0.01,
         workers: int = 0,
+        gpu_jpegs: bool = False,
         world: World = ALONE,
     ) -> None:
         check_crop(recipe, parts)
@@ -87,6 +90,7 @@ class TrainingBatches:
                 crop=crop,
                 max_bad=max_bad,
                 workers=workers,
+                gpu_jpegs=gpu_jpegs,
                 threads=None if workers else max(1, usable_cores() // world.local_size),
                 **how,
                 **changes,
@@ -101,6 +105,11 @@ class TrainingBatches:
     def unreadable(self) -> tuple[str, ...]:
         """Why photos could not be read so far, one reason each; images in memory have all been read."""
         return self._batches.unreadable.reasons if isinstance(self._batches, PhotoBatches) else ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth a line about how the images are read."""
+        return self._batches.notes if isinstance(self._batches, PhotoBatches) else ()
 
     def sample(self, count: int) -> Tensor:
         """Up to `count` training images as a network sees them, (N, C, H, W): the first, or a batch of photos."""
@@ -165,11 +174,11 @@ def change_pixels(steps: Sequence[Augment], seed: int, axes: Axes | None = None)
 
 def augment_with(steps: Sequence[Augment], seed: int) -> Change | None:
     """The changes of place, for normalised images (N, C, H, W); None where there are none."""
-    chosen = [step for step in steps if isinstance(step, PlaceChange)]
+    chosen = [_change_places(step, seed) for step in steps if isinstance(step, PlaceChange)]
 
     def apply(images: Tensor, indices: Indices, epoch: int) -> Tensor:
-        for step in chosen:
-            images = _augment(step, images, indices, seed, epoch)
+        for change in chosen:
+            images = change(images, indices, epoch)
         return images
 
     return apply if chosen else None
@@ -223,16 +232,32 @@ def _change_pixels(
             return colour.pca_noise(images, colour.pca_normals(seed, epoch, indices), *axes, step.std)
 
 
-def _augment(step: PlaceChange, images: Tensor, indices: Indices, seed: int, epoch: int) -> Tensor:
+def _change_places(step: PlaceChange, seed: int) -> Change:
     match step:
         case PadCrop():
-            rows, columns = augment.crop_offsets(seed, epoch, indices, step.pixels)
-            return augment.pad_crop(images, rows, columns, step.pixels, step.mode)
+            return _crop_places(step, seed)
         case Flip():
-            return augment.flip(images, augment.flip_mask(seed, epoch, indices, step.probability))
+            return _flip_by(lambda epoch, keys: augment.flip_mask(seed, epoch, keys, step.probability))
         case AlternatingFlip():
-            return augment.flip(images, augment.alternating_flip_mask(seed, epoch, indices))
+            return _flip_by(lambda epoch, keys: augment.alternating_flip_mask(seed, epoch, keys))
         case Rotation():
-            return geometry.rotate(images, geometry.angles(seed, epoch, indices, step.degrees))
+            return lambda images, keys, epoch: geometry.rotate(images, geometry.angles(seed, epoch, keys, step.degrees))
         case Erasing():
-            return geometry.erase(images, seed, epoch, indices, step.probability, step.area, step.aspect)
+            return lambda images, keys, epoch: geometry.erase(
+                images, seed, epoch, keys, step.probability, step.area, step.aspect
+            )
+
+
+def _crop_places(step: PadCrop, seed: int) -> Change:
+    offsets = EpochNumbers(lambda epoch, keys: np.stack(augment.crop_offsets(seed, epoch, keys, step.pixels)))
+
+    def apply(images: Tensor, keys: Indices, epoch: int) -> Tensor:
+        rows, columns = offsets.of(epoch, keys, images.device)
+        return augment.pad_crop(images, rows, columns, step.pixels, step.mode)
+
+    return apply
+
+
+def _flip_by(draw: Draw) -> Change:
+    masks = EpochNumbers(draw)
+    return lambda images, keys, epoch: augment.flip(images, masks.of(epoch, keys, images.device))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from cnnlab.data.cache import cache_folder
 from cnnlab.data.parts import Parts
 from cnnlab.errors import DataError, UsageError
 from cnnlab.models.catalog import create_model
 from cnnlab.models.initialise import initialise
 from cnnlab.models.layers import Network
+from cnnlab.models.stochastic_depth import leaves_out_blocks
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train.batches import image_channels
 from cnnlab.train.distributed import Team
@@ -61,13 +65,22 @@ def build_forward(recipe: Recipe, network: Network, compiled: bool, team: Team, 
             f"recipe {recipe.name} weighs auxiliary heads by {recipe.aux_weight:g}, and {recipe.model} has none; "
             "add --set aux_weight=0"
         )
-    skips = any(getattr(each, "survival", 1.0) < 1 for each in network.modules())  # stochastic depth
     module = team.replicate(
         _WithAux(network) if recipe.aux_weight else network,
-        unused=unused or skips or (has_aux and not recipe.aux_weight),
+        unused=unused or leaves_out_blocks(network) or (has_aux and not recipe.aux_weight),
     )
-    run = cast(nn.Module, torch.compile(module)) if compiled else module
+    run = _compile(module) if compiled else module
     return run if recipe.aux_weight else plain_forward(run)
+
+
+def _compile(module: nn.Module) -> nn.Module:
+    """Compile for each shape of batch by itself; later runs find in the cache what was compiled."""
+    compiled = cache_folder() / "compiled"
+    with contextlib.suppress(OSError):  # a cache that cannot be written: torch takes its own place
+        compiled.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.access(compiled, os.W_OK):
+            os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compiled))
+    return cast(nn.Module, torch.compile(module, dynamic=False))
 
 
 def check_labels(parts: Parts) -> None:

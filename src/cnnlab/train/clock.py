@@ -36,11 +36,17 @@ class Clock:
         """Whether no step is left."""
         return self.share >= 1.0 - 1e-9
 
-    def tick(self, step_seconds: float, full_pixels: int, reserve_seconds: float = 0.0) -> None:
-        """Count one step that took `step_seconds`; `reserve_seconds` are kept for the final test."""
+    def tick(
+        self, step_seconds: float, full_pixels: int, reserve_seconds: float = 0.0, *, warms_up: bool = False
+    ) -> None:
+        """Count one step that took `step_seconds`; `reserve_seconds` are kept for the final test.
+
+        The pace is not measured by a step that `warms_up`.
+        """
         self.used_seconds += step_seconds
         area = relative_area(self.resolutions, self.share, full_pixels)
-        self._measure(step_seconds / area)
+        if not warms_up:
+            self._measure(step_seconds / area)
         self.step += 1
         if self.budget_seconds is None:
             self.share = self.step / self.total_steps
@@ -58,7 +64,7 @@ class Clock:
         return self.unit_seconds * self.total_steps * remaining_area(self.resolutions, self.share, full_pixels)
 
     def _measure(self, unit_seconds: float) -> None:
-        if self.step <= 1:
+        if self.step <= 1 or not self.unit_seconds:
             self.unit_seconds = unit_seconds
         else:
             self.unit_seconds = PACE_MEMORY * self.unit_seconds + (1 - PACE_MEMORY) * unit_seconds

@@ -35,6 +35,7 @@ from cnnlab.evaluate.predict import Outcome, predict_part
 from cnnlab.evaluate.protocols import Protocol
 from cnnlab.models.device import resolve_device
 from cnnlab.models.layers import Network
+from cnnlab.train.average import averaged_copy
 from cnnlab.train.freeze import Norm
 from cnnlab.train.pulse import Pulse, describe
 from cnnlab.train.record import RunFolder
@@ -79,10 +80,14 @@ ALONE = World()
 
 @dataclass(frozen=True)
 class Scale:
-    """How several processes train: batch norms synchronised or not, and how long one may keep the others waiting."""
+    """How several processes train: batch norms synchronised or not, how long one may keep the others waiting.
+
+    With `fsdp` each process holds a share of the weights (`sharded`).
+    """
 
     sync_norms: bool = False
     rank_seconds: float = RANK_SECONDS
+    fsdp: bool = False
 
 
 def world_from_environment() -> World:
@@ -106,6 +111,7 @@ class Team:
 
     world = ALONE
     synced = False
+    fused_sgd = True  # whether torch's fused SGD updates weights as this team has them
 
     def device(self, name: str) -> torch.device:
         """The device that `name` means for this process."""
@@ -135,6 +141,32 @@ class Team:
     def with_synced_norms(self, network: Network) -> Network:
         """The network, its batch norms as this team has them."""
         return network
+
+    def share_out(self, network: Network) -> None:
+        """Leave each process its share of the network's weights, in a team that has them so; else whole ones.
+
+        A parameter may be another object after this. What follows has to be called by all processes together.
+        """
+
+    def copy_of(self, network: Network) -> nn.Module:
+        """A copy of the network as this team has it, to hold an average; it is never trained itself."""
+        return averaged_copy(network)
+
+    def whole_network(self, network: Network) -> Network:
+        """The network with whole weights: itself, or a copy where each process holds shares."""
+        return network
+
+    def whole(self, value: Tensor) -> Tensor:
+        """A tensor whole, of which each process may hold a share."""
+        return value
+
+    def collect(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors whole, for rank 0 to write; the other processes may be left with none."""
+        return tensors
+
+    def loading(self) -> contextlib.AbstractContextManager[object]:
+        """The context in which whole tensors can be copied to those that this process has."""
+        return contextlib.nullcontext()
 
     def reducing(self, *, last: bool) -> contextlib.AbstractContextManager[object]:
         """The context of a piece of a batch; gradients are summed over processes only in the `last`."""
@@ -433,7 +465,9 @@ def joined(world: World, device: str, how: Scale) -> Iterator[Team]:
             timeout=timedelta(seconds=how.rank_seconds),
             device_id=own if own.type == "cuda" else None,
         )
-        yield Processes(world, own, how, pulse)
+        from cnnlab.train.sharded import Sharded  # which is made of what is above
+
+        yield (Sharded if how.fsdp else Processes)(world, own, how, pulse)
         dist.destroy_process_group()
         pulse.stop(finished=True)
     except CnnlabError as error:

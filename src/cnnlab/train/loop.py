@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -21,13 +22,14 @@ from cnnlab.models.device import place_network, return_freed_memory
 from cnnlab.models.layers import Network
 from cnnlab.recipes.recipe import Ema, Recipe, WarmupUntilError
 from cnnlab.train import checkpoint as checkpoints
-from cnnlab.train.average import averaged_copy, new_share, update_average
+from cnnlab.train.average import new_share, update_average
 from cnnlab.train.bad_step import MOST_IN_A_ROW, STOP, OnBadStep, bad_in_a_row, likely_cause, what_is_wrong
 from cnnlab.train.batches import TrainingBatches
 from cnnlab.train.build import build_forward, build_network, check_labels, step_seed
 from cnnlab.train.clock import Clock, pixels_at
 from cnnlab.train.distributed import ALONE_TEAM, Team
 from cnnlab.train.freeze import Frozen, freeze
+from cnnlab.train.graphed import AHEAD_STEPS, GraphedStep, Reading, use_graphs, why_not
 from cnnlab.train.losses import build_loss
 from cnnlab.train.memory import Fits, batch_trial, does_not_fit, is_out_of_memory
 from cnnlab.train.optim import build_optimizers, in_use, set_lr, slow_body, start_at_rest
@@ -46,6 +48,20 @@ from cnnlab.types import Preprocess
 
 LOG_STEPS = 20  # steps a training record sums up
 CALIBRATION_IMAGES = 5_000  # training images a network may look at before the first step
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A step whose update has been begun and not yet read, with what ends it; clocks and averaged steps around it."""
+
+    epoch: int
+    lr: float
+    pixels: int
+    seconds: float
+    before: Clock
+    after: Clock
+    averaged: int
+    reading: Reading
 
 
 class Training:
@@ -77,9 +93,13 @@ class Training:
         on_bad_step: OnBadStep = STOP,
         keep: int = 2,
         workers: int = 0,
+        gpu_jpegs: bool = False,
+        graphs: bool | None = False,
         team: Team = ALONE_TEAM,
     ) -> None:
         """Build all that a training changes, from `seed` alone; `epochs` stretches the recipe to another length.
+
+        With `graphs` steps are begun and read later (`graphed`); None leaves it to the device and the recipe.
 
         Raises:
             UsageError: the recipe does not fit the network or the data, or there is nothing to be patient about.
@@ -105,8 +125,11 @@ class Training:
             weights=image_weights,
             max_bad=max_bad,
             workers=workers,
+            gpu_jpegs=gpu_jpegs,
             world=team.world,
         )
+        for note in self.batches.notes:
+            watch.said(note)
         self.full_pixels = self.batches.pixels
         self.network = build_network(recipe, parts, seed)
         if pretrained is not None:
@@ -114,6 +137,7 @@ class Training:
         self.network = team.with_synced_norms(place_network(self.network, device))
         if pretrained is None:
             self._calibrate()
+        team.share_out(self.network)
         self.frozen = freeze(self.network, frozen) if frozen is not None else Frozen()
         self.unfreeze_at = unfreeze_at
         if unfreeze_at is not None:
@@ -122,20 +146,23 @@ class Training:
         self.plain_forward = build_forward(recipe, self.network, False, team, unused=unfreeze_at is not None)
         self.forward = build_forward(recipe, self.network, True, team) if compiled else self.plain_forward
         self.statistics = KeptBuffers(self.network)
-        self.average = averaged_copy(self.network) if recipe.average else None
+        self.average = team.copy_of(self.network) if recipe.average else None
         self.patience = patience
-        self.best = averaged_copy(self.network) if patience is not None else None
+        self.best = team.copy_of(self.network) if patience is not None else None
+        precision = resolve_precision(recipe.precision, device)
         self.optimizers = build_optimizers(
             recipe.optimizer,
             self.network,
             decay_norms_and_biases=recipe.decay_norms_and_biases,
             multiply=(*recipe.multiply, *(slow_body(self.network, layer_lr) if layer_lr is not None else ())),
+            half=precision.half if device.type == "cuda" else None,
+            fused_sgd=team.fused_sgd,
         )
         if unfreeze_at is not None:
             start_at_rest(self.optimizers, self.frozen.parameters)
         self.rule = Rule(
             loss=build_loss(recipe.loss, label_smoothing=recipe.label_smoothing, class_weights=class_weights),
-            precision=resolve_precision(recipe.precision, device),
+            precision=precision,
             aux_weight=recipe.aux_weight,
             pieces=recipe.accumulate,
             clip=recipe.clip,
@@ -156,6 +183,13 @@ class Training:
         self.eval_seconds_per_image: float | None = None  # of one view, once a validation has been timed
         self.unreadable: list[str] = []  # photos left out so far, each with its reason
         self.on_bad_step = on_bad_step
+        refused = why_not(recipe, self.network, precision, on_bad_step, team.world.size)
+        self.graphed: GraphedStep | None = None
+        if use_graphs(graphs, device, refused):
+            changed = (self.network, self.forward, self.optimizers, self.scaler, self.rule, self.average)
+            self.graphed = GraphedStep(*changed, device)
+        self._begun: deque[Begun] = deque()
+        self._warmed: set[Hashable] | None = set() if compiled or self.graphed is not None else None
         self.saver = Saver(run.checkpoints, keep=keep, logs=run.logs)
         self._max_bad = max_bad
         self._watch_steps = watch_steps
@@ -167,10 +201,22 @@ class Training:
 
     # -- one step ---------------------------------------------------------------------------------------
 
-    def step(self) -> StepResult:
-        """Take one step, and what is due after it: a record, a validation; returns what came of the update."""
+    def step(self) -> list[StepResult]:
+        """Take one step, and what is due after it: a record, a validation.
+
+        Returns:
+            What came of the updates that are over by now: of this one; where steps are begun and read later, of none,
+            or of some before it.
+        """
+        if self.graphed is None or not self.graphed.knows(self._shape()) or self._looked_into():
+            return [*self.end_steps(), self._take()]
+        return self._begin(self.graphed)
+
+    def _take(self) -> StepResult:
+        """Take one step, and read what came of it before anything changes."""
         started = time.perf_counter()
-        epoch, position = divmod(self.clock.step, self.batches.steps_per_epoch)
+        epoch = self.clock.step // self.batches.steps_per_epoch
+        warms_up = self._warms_up()
         lr = self.prepare_step()
         batch, pixels, result = self._update_within_memory()
         wrong = self._what_is_wrong(result)
@@ -179,14 +225,92 @@ class Training:
         else:
             self._leave_out(wrong, batch, epoch, lr)
         seconds = self.team.of_first(time.perf_counter() - started)
-        self.clock.tick(seconds, self.full_pixels, self._test_seconds())
+        self.clock.tick(seconds, self.full_pixels, self._test_seconds(), warms_up=warms_up)
         if wrong is None:
-            self._account(result, self.recipe.batch_size, seconds, epoch, lr, pixels)
-        if position + 1 == self.batches.steps_per_epoch or self.clock.done:
+            self._account(result, self.clock, seconds, epoch, lr, pixels, warms_up=warms_up)
+        self._end_epoch(epoch, lr)
+        return result
+
+    def _begin(self, graphed: GraphedStep) -> list[StepResult]:
+        """Begin one step, and end those before it whose turn it is; all, where something depends on them."""
+        started = time.perf_counter()
+        waits = self.clock.budget_seconds is not None or self.progress.warming_up  # for the time, for the error
+        results = self._end_steps(0 if waits else AHEAD_STEPS - 1)
+        if not graphed.knows(self._shape()):  # the training has gone back to a checkpoint
+            return [*results, self._take()]
+        before, averaged, epoch = replace(self.clock), self.progress.averaged, self.clock.step // self._epoch_steps
+        lr = self.prepare_step()
+        batch, images, pixels = self.images_of_step()
+        reading = graphed.begin(self._shape(), images, batch.labels, self._take_share())
+        seconds = time.perf_counter() - started
+        self.clock.tick(seconds, self.full_pixels, self._test_seconds())
+        self._begun.append(Begun(epoch, lr, pixels, seconds, before, replace(self.clock), averaged, reading))
+        if waits or self.clock.done or self.clock.step % self._epoch_steps == 0:
+            results += self.end_steps()
+        self._end_epoch(epoch, lr)
+        return results
+
+    def end_steps(self) -> list[StepResult]:
+        """Wait for all steps that have been begun; the time is theirs."""
+        started = time.perf_counter()
+        results = self._end_steps(0)
+        if results:
+            seconds = time.perf_counter() - started
+            self.progress.step_seconds += seconds
+            self.progress.window.seconds += seconds
+            self.clock.spend(seconds)
+        return results
+
+    def _end_steps(self, left: int) -> list[StepResult]:
+        """Read the oldest of the steps that have been begun until no more than `left` are."""
+        results = []
+        while len(self._begun) > left:
+            begun = self._begun.popleft()
+            results.append(begun.reading.result())
+            wrong = self._what_is_wrong(results[-1])
+            if wrong is not None:
+                self._go_back(begun, wrong)
+            else:
+                self._account(results[-1], begun.after, begun.seconds, begun.epoch, begun.lr, begun.pixels)
+        return results
+
+    def _go_back(self, begun: Begun, wrong: str) -> None:
+        """Leave a bad step out: it changed nothing, and those begun after it neither, so they are taken again."""
+        assert self.graphed is not None
+        self._begun.clear()
+        self.graphed.go_on()
+        self.clock, self.progress.averaged = replace(begun.before), begun.averaged
+        batch = self.batches.batch(*divmod(self.clock.step, self._epoch_steps))
+        self._leave_out(wrong, batch, begun.epoch, begun.lr)
+        self.clock.tick(begun.seconds, self.full_pixels, self._test_seconds())
+
+    def _end_epoch(self, epoch: int, lr: float) -> None:
+        """Validate where an epoch, or the training, is over; with the training the last record is written."""
+        if self.clock.step % self._epoch_steps == 0 or self.clock.done:
             self.validate(epoch)
         if self.done and self.progress.window.steps:  # out of patience, or the last step was left out
-            self._log_window(epoch, lr)
-        return result
+            self._log_window(self.clock, epoch, lr)
+
+    @property
+    def _epoch_steps(self) -> int:
+        return self.batches.steps_per_epoch
+
+    def _shape(self) -> Hashable:
+        """What the next step's batch has in common with others of its shape that are trained alike."""
+        pixels = pixels_at(self.recipe.resolutions, self.clock.share, self.full_pixels)
+        return pixels, self.unfreeze_at is not None and self.clock.share >= self.unfreeze_at
+
+    def _warms_up(self) -> bool:
+        """Whether the next step is the first of its shape where that is compiled or captured, and so takes long."""
+        if self._warmed is None or self._shape() in self._warmed or self._looked_into():
+            return False
+        self._warmed.add(self._shape())
+        return True
+
+    def _looked_into(self) -> bool:
+        """Whether something looks into the network in the next step, which then is taken plainly."""
+        self._step_watch = self._step_watch or self._new_step_watch()
+        return self._step_watch is not None and self._step_watch.samples(self.clock.step)
 
     def prepare_step(self) -> float:
         """Set what step and rank decide: the random numbers of dropout, what is frozen, and the rate, returned."""
@@ -226,10 +350,21 @@ class Training:
     def _update(self) -> tuple[Batch, int, StepResult]:
         """One update of the weights: the batch, the pixels of its images' sides, and what came of it."""
         batch, images, pixels = self.images_of_step()
-        look = self._step_watch = self._step_watch or self._new_step_watch()
-        if look is not None and look.samples(self.clock.step):
-            return batch, pixels, self._watched(look, images, batch.labels)
-        return batch, pixels, self.train_step(self.forward, images, batch.labels)
+        if self._looked_into() and self._step_watch is not None:
+            return batch, pixels, self._watched(self._step_watch, images, batch.labels)
+        result = self.train_step(self.forward, images, batch.labels)
+        if self.graphed is not None and self._is_good(result):
+            self._prepare(self.graphed, images, batch.labels)
+        return batch, pixels, result
+
+    def _prepare(self, graphed: GraphedStep, images: Tensor, labels: Tensor) -> None:
+        """Get ready to begin steps like the one just taken; where that fails they are taken one by one."""
+        try:
+            graphed.prepare(self._shape(), images, labels)
+        except RuntimeError as error:
+            clear_gradients(self.optimizers)
+            self.graphed = None
+            self.watch.said(f"steps are taken one by one, as no CUDA graph can be made of them: {error}")
 
     def images_of_step(self) -> tuple[Batch, Tensor, int]:
         """The batch of the next step, its images (N, C, H, W) at the size they are trained at, and that size."""
@@ -334,20 +469,39 @@ class Training:
         return self.recipe_steps / self.recipe.epochs if self.recipe.epochs else self.batches.steps_per_epoch
 
     def _update_average(self) -> None:
-        kind, progress = self.recipe.average, self.progress
-        if self.average is None or kind is None:
-            return
-        if isinstance(kind, Ema) or self.clock.share >= kind.from_share:
-            update_average(self.average, self.network, new_share(kind, self.clock.step + 1, progress.averaged))
-            progress.averaged += 1
+        share = self._take_share()
+        if self.average is not None and share:
+            update_average(self.average, self.network, share)
 
-    def _account(self, result: StepResult, images: int, seconds: float, epoch: int, lr: float, pixels: int) -> None:
-        progress, clock, window = self.progress, self.clock, self.progress.window
+    def _take_share(self) -> float:
+        """How much of the average the weights after this step become, 0 for none; counts the step as averaged."""
+        kind, progress = self.recipe.average, self.progress
+        if kind is None or not (isinstance(kind, Ema) or self.clock.share >= kind.from_share):
+            return 0.0
+        progress.averaged += 1
+        return new_share(kind, self.clock.step + 1, progress.averaged - 1)
+
+    def _account(
+        self,
+        result: StepResult,
+        clock: Clock,
+        seconds: float,
+        epoch: int,
+        lr: float,
+        pixels: int,
+        *,
+        warms_up: bool = False,
+    ) -> None:
+        """Count a good step that ended at `clock`; the time of one that warms up is not that of its images."""
+        progress, window, images = self.progress, self.progress.window, self.recipe.batch_size
         window.add(result, images, seconds)
         if self.on_bad_step.spike is not None:
             progress.remember(result)
-        progress.images_seen += images
-        progress.step_seconds += seconds
+        if warms_up:
+            progress.compile_seconds += seconds
+        else:
+            progress.images_seen += images
+            progress.step_seconds += seconds
         self.watch.stepped(
             Moment(
                 step=clock.step,
@@ -362,14 +516,14 @@ class Training:
             )
         )
         if window.steps == LOG_STEPS or clock.done:
-            self._log_window(epoch, lr)
+            self._log_window(clock, epoch, lr)
 
-    def _log_window(self, epoch: int, lr: float) -> None:
+    def _log_window(self, clock: Clock, epoch: int, lr: float) -> None:
         window = self.progress.window
         top1 = window.correct / window.images
         self.run.log(
             {
-                "step": self.clock.step,
+                "step": clock.step,
                 "epoch": epoch,
                 "split": "train",
                 "loss": window.loss / window.steps,
@@ -377,7 +531,7 @@ class Training:
                 "top1": top1,
                 "lr": lr,
                 "images_per_second": window.images / window.seconds,
-                "seconds": self.clock.used_seconds,
+                "seconds": clock.used_seconds,
             }
         )
         if isinstance(self.recipe.warmup, WarmupUntilError) and 1 - top1 < self.recipe.warmup.error:
@@ -444,6 +598,7 @@ class Training:
         found = checkpoints.choose(self.run.checkpoints, "last").checkpoint
         assert found is not None  # `last` finds one, or says that there is none
         progress = put_back(self, checkpoints.load(found))
+        self._forget_graphs()
         self.progress.averaged = progress.averaged
         self.progress.rollbacks += 1
         return found.name
@@ -516,6 +671,7 @@ class Training:
 
     def begin_save(self) -> None:
         """Begin to write a checkpoint of this very step; what goes wrong is told by `tell_save_error`."""
+        self.end_steps()
         try:
             self.saver.wait()
         except CheckpointError as error:
@@ -550,10 +706,17 @@ class Training:
 
     def go_to(self, saved: checkpoints.Checkpoint) -> None:
         """Be where a checkpoint was written."""
+        self._begun.clear()
         self.progress = put_back(self, saved)
+        self._forget_graphs()
         if self.best is not None:
-            self.best.load_state_dict(saved.tensors["best"])
+            with self.team.loading():
+                self.best.load_state_dict(saved.tensors["best"])
         self.clock = replace(Clock(**saved.state["clock"]), resolutions=self.recipe.resolutions)
+
+    def _forget_graphs(self) -> None:
+        if self.graphed is not None:
+            self.graphed.forget()
 
 
 def fit(training: Training) -> None:

@@ -89,10 +89,11 @@ def _forward_and_backward(
     labels = torch.arange(size, device=device) % num_classes
     piece, of_piece = images.chunk(rule.pieces)[0], labels.chunk(rule.pieces)[0]
     network.train()
-    with rule.precision.autocast():
-        logits, aux_logits = forward(piece)
-        total = sum((rule.loss(each, of_piece) for each in aux_logits.values()), rule.loss(logits, of_piece))
-    total.backward()  # type: ignore[no-untyped-call]
+    with rule.team.reducing(last=True):
+        with rule.precision.autocast():
+            logits, aux_logits = forward(piece)
+            total = sum((rule.loss(each, of_piece) for each in aux_logits.values()), rule.loss(logits, of_piece))
+        total.backward()  # type: ignore[no-untyped-call]
     del kept
 
 

@@ -23,11 +23,19 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 def build_optimizers(
-    optimizer: Optimizer, network: nn.Module, *, decay_norms_and_biases: bool, multiply: Sequence[Multiply] = ()
+    optimizer: Optimizer,
+    network: nn.Module,
+    *,
+    decay_norms_and_biases: bool,
+    multiply: Sequence[Multiply] = (),
+    half: torch.dtype | None = None,
+    fused_sgd: bool = True,
 ) -> list[torch.optim.Optimizer]:
     """The torch optimizers that together update every trainable parameter of `network` once.
 
-    Each group carries `base_lr`, which `set_lr` scales. Parameters of other multipliers are other groups.
+    Each group carries `base_lr`, which `set_lr` scales. Parameters of other multipliers are other groups. `half` is the
+    16-bit format that Muon's matrix products are to run in, if any. torch's fused SGD takes no weights of which this
+    process holds a share.
 
     Raises:
         UsageError: a pattern of `multiply` matches no parameter; the message says what they are called.
@@ -39,11 +47,11 @@ def build_optimizers(
         if parameter.requires_grad
     ]
     if not isinstance(optimizer, Muon):
-        return [_elementwise(optimizer, shares)]
+        return [_elementwise(optimizer, shares, fused_sgd)]
     filters = [share for share in shares if share.parameter.ndim >= 3]
     matrices = [share for share in shares if share.parameter.ndim == 2]
     others = [share for share in shares if share.parameter.ndim < 2]
-    made = [_muon(optimizer, filters)] if filters else []
+    made = [_muon(optimizer, filters, half)] if filters else []
     made += [_elementwise(optimizer.linear or optimizer.rest, matrices)] if matrices else []
     return [*made, *([_elementwise(optimizer.rest, others)] if others else [])]
 
@@ -98,21 +106,22 @@ def _groups(shares: Sequence[_Share], lr: float, weight_decay: float = 0.0) -> l
     ]
 
 
-def _muon(optimizer: Muon, filters: Sequence[_Share]) -> torch.optim.Optimizer:
+def _muon(optimizer: Muon, filters: Sequence[_Share], half: torch.dtype | None) -> torch.optim.Optimizer:
     groups = _groups(filters, optimizer.lr)
-    return _with_base_lr(ConvMuon(groups, optimizer.lr, optimizer.momentum, optimizer.newton_schulz_steps))
+    return _with_base_lr(ConvMuon(groups, optimizer.lr, optimizer.momentum, optimizer.newton_schulz_steps, half))
 
 
-def _elementwise(optimizer: Sgd | RmsProp | AdamW, shares: Sequence[_Share]) -> torch.optim.Optimizer:
+def _elementwise(
+    optimizer: Sgd | RmsProp | AdamW, shares: Sequence[_Share], fused_sgd: bool = True
+) -> torch.optim.Optimizer:
     groups, lr = _groups(shares, optimizer.lr, optimizer.weight_decay), optimizer.lr
     if isinstance(optimizer, AdamW):
         betas = (optimizer.beta1, optimizer.beta2)
         return _with_base_lr(torch.optim.AdamW(groups, lr=lr, betas=betas, fused=True))
     if isinstance(optimizer, RmsProp):
         return _with_base_lr(TensorFlowRmsProp(groups, lr, optimizer.decay, optimizer.momentum, optimizer.eps))
-    return _with_base_lr(
-        torch.optim.SGD(groups, lr=lr, momentum=optimizer.momentum, nesterov=optimizer.nesterov, fused=True)
-    )
+    how: dict[str, Any] = {"nesterov": optimizer.nesterov, "fused": fused_sgd, "foreach": not fused_sgd}
+    return _with_base_lr(torch.optim.SGD(groups, lr=lr, momentum=optimizer.momentum, **how))
 
 
 def _with_base_lr(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
@@ -125,7 +134,16 @@ def set_lr(optimizers: Iterable[torch.optim.Optimizer], factor: float) -> None:
     """Set every group's learning rate to `factor` times the recipe's."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = group["base_lr"] * factor
+            lr = group["base_lr"] * factor
+            group["lr"] = group["lr"].fill_(lr) if isinstance(group["lr"], Tensor) else lr
+
+
+def put_rates_on(optimizers: Iterable[torch.optim.Optimizer], device: torch.device) -> None:
+    """Hold every group's learning rate as a number on `device`, where `set_lr` changes it without waiting."""
+    kind = torch.float64 if device.type == "cpu" else torch.float32  # a CPU's is a float64 anyway; GPUs take no other
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = torch.tensor(group["lr"], dtype=kind, device=device)
 
 
 def start_at_rest(optimizers: Iterable[torch.optim.Optimizer], parameters: Iterable[nn.Parameter]) -> None:
@@ -154,7 +172,7 @@ class ConvMuon(torch.optim.Optimizer):
     """SGD with Nesterov momentum whose update of each filter bank is made orthogonal.
 
     A bank (out, in, kh, kw) counts as a matrix (out, in*kh*kw). Before its update each bank is
-    rescaled to norm sqrt(out). Banks of one shape are orthogonalised together, in one batch.
+    rescaled to norm sqrt(out). With `half`, a 16-bit format, updates are made orthogonal in it.
     """
 
     def __init__(
@@ -163,37 +181,79 @@ class ConvMuon(torch.optim.Optimizer):
         lr: float,
         momentum: float,
         newton_schulz_steps: int,
+        half: torch.dtype | None = None,
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "newton_schulz_steps": newton_schulz_steps}
         super().__init__(filters, defaults)
+        self._half = half
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update every filter bank that has a gradient."""
         for group in self.param_groups:
-            for banks in _by_shape(group["params"]):
-                gradients = [self._momentum(bank, group["momentum"]) for bank in banks]
-                updates = orthogonalise(torch.stack(gradients), group["newton_schulz_steps"])
-                for bank, update in zip(banks, updates, strict=True):
-                    bank.mul_(len(bank) ** 0.5 / bank.norm())
-                    bank.add_(update.view(bank.shape), alpha=-group["lr"])
+            banks = [each for each in group["params"] if each.grad is not None]
+            if banks:
+                self._update(banks, group)
 
-    def _momentum(self, bank: nn.Parameter, momentum: float) -> Tensor:
-        assert bank.grad is not None
-        gradient = bank.grad.flatten(1)
-        state = self.state[bank]
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(gradient)
-        buffer: Tensor = state["momentum_buffer"].mul_(momentum).add_(gradient)
-        return gradient.add(buffer, alpha=momentum)
+    def _update(self, banks: list[nn.Parameter], group: dict[str, Any]) -> None:
+        updates = orthogonal(self._with_momentum(banks, group["momentum"]), group["newton_schulz_steps"], self._half)
+        lengths = torch._foreach_reciprocal(torch._foreach_norm([*banks]))
+        torch._foreach_mul_(lengths, [len(each) ** 0.5 for each in banks])
+        for bank, length, update in zip(banks, lengths, updates, strict=True):
+            bank.mul_(length)
+            if isinstance(group["lr"], Tensor):
+                bank.addcmul_(update.view(bank.shape), -group["lr"])  # the same to the last bit, on a CPU
+            else:
+                bank.add_(update.view(bank.shape), alpha=-group["lr"])
+
+    def _with_momentum(self, banks: list[nn.Parameter], momentum: float) -> list[Tensor]:
+        """The gradients as matrices, with Nesterov's momentum."""
+        gradients = [each.grad.flatten(1) for each in banks if each.grad is not None]
+        for bank, gradient in zip(banks, gradients, strict=True):
+            if "momentum_buffer" not in self.state[bank]:
+                self.state[bank]["momentum_buffer"] = torch.zeros_like(gradient)
+        buffers = [self.state[bank]["momentum_buffer"] for bank in banks]
+        torch._foreach_mul_(buffers, momentum)
+        torch._foreach_add_(buffers, gradients)
+        return list(torch._foreach_add(gradients, buffers, alpha=momentum))
 
 
-def _by_shape(parameters: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
-    banks: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
-    for parameter in parameters:
-        if parameter.grad is not None:
-            banks[parameter.shape].append(parameter)
-    return list(banks.values())
+def orthogonal(matrices: Sequence[Tensor], steps: int, half: torch.dtype | None = None) -> list[Tensor]:
+    """Each of the matrices, of any shapes, with its singular values driven towards 1, float32; see `orthogonalise`.
+
+    Those of one shape go through the iteration together; with `half`, a 16-bit format, all of them do, and in it.
+    """
+    if half is not None:
+        return _orthogonal_padded(matrices, steps, half)
+    together: dict[torch.Size, list[int]] = defaultdict(list)
+    for place, each in enumerate(matrices):
+        together[each.shape].append(place)
+    found: dict[int, Tensor] = {}
+    for places in together.values():
+        found.update(zip(places, orthogonalise(torch.stack([matrices[each] for each in places]), steps), strict=True))
+    return [found[place] for place in range(len(matrices))]
+
+
+def _orthogonal_padded(matrices: Sequence[Tensor], steps: int, half: torch.dtype) -> list[Tensor]:
+    """The matrices in one batch, with rows and columns of zeros, which stay zeros: few large kernels for many small.
+
+    Their norms are taken in float32, as small gradients are lost in float16.
+    """
+    wide = [each.mT if each.shape[0] > each.shape[1] else each for each in matrices]
+    rows, columns = max(each.shape[0] for each in wide), max(each.shape[1] for each in wide)
+    lengths = torch._foreach_add(torch._foreach_norm(wide), 1e-7)
+    batch = wide[0].new_zeros((len(wide), rows, columns), dtype=half)
+    for place, each, length in zip(batch, wide, lengths, strict=True):
+        place[: each.shape[0], : each.shape[1]] = each / length
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(steps):
+        square = batch @ batch.mT
+        batch = torch.baddbmm(batch, torch.baddbmm(square, square, square, beta=b, alpha=c), batch, beta=a)
+    found = [place[: each.shape[0], : each.shape[1]].float() for place, each in zip(batch, wide, strict=True)]
+    return [
+        each.mT.contiguous() if given.shape[0] > given.shape[1] else each.contiguous()
+        for each, given in zip(found, matrices, strict=True)
+    ]
 
 
 def orthogonalise(matrices: Tensor, steps: int) -> Tensor:

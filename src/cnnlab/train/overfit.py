@@ -126,7 +126,7 @@ def overfit(training: Training) -> Overfit:
     learned, finite = False, True
     try:
         while not (learned or training.clock.done):
-            last.append(training.step())
+            last.extend(training.step())
             learned = sum(each.correct for each in last) == epoch_images
     except NonFiniteLossError:
         finite = False

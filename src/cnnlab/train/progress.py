@@ -42,6 +42,7 @@ class Progress:
     warming_up: bool = False
     images_seen: int = 0
     step_seconds: float = 0.0
+    compile_seconds: float = 0.0  # of steps that compiled or captured something; their images are not in images_seen
     averaged: int = 0  # steps whose weights the average holds
     validated_step: int = -1  # of the last validation
     bad_steps: list[int] = field(default_factory=list)  # left out, ascending

@@ -57,11 +57,13 @@ from cnnlab.train.patience import best_epoch
 from cnnlab.train.pretrained import Source, find_source
 from cnnlab.train.record import RunFolder, environment
 from cnnlab.train.report import report_run
+from cnnlab.train.sharded import refuse_alone, refuse_with_shares
 from cnnlab.train.watch import Watch, WatchSteps
 from cnnlab.types import Labels, Preprocess, Split
 
 RECIPE, SETTINGS, PREPROCESS, RESULT = "recipe.json", "settings.json", "preprocess.json", "result.json"
-CHANGEABLE = ("save_seconds", "keep", "workers", "on_bad_step", "spike", "rank_seconds")  # when a run goes on
+# When a run goes on.
+CHANGEABLE = ("save_seconds", "keep", "workers", "on_bad_step", "spike", "rank_seconds", "graphs", "fsdp")
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,11 @@ class Settings:
     `workers` processes decode photos, none for threads. `keep` is how many of the newest checkpoints stay,
     `on_bad_step` and `spike` what to do about a step gone wild (`bad_step.parse_on_bad_step`).
     `auto_batch_size` and `auto_lr` find the recipe's batch size (`memory`) and learning rate (`lr_range`) by trying,
-    before the run begins.
+    before the run begins. `graphs` takes steps as CUDA graphs and reads them later (`graphed`), None on a GPU where the
+    recipe allows it; `gpu_jpegs` lets a GPU decode JPEGs (`data.gpu_jpeg`).
 
-    Of several processes (`distributed`): `sync_bn` lets batch norms see the images of all, and `rank_seconds` is how
-    long one may keep the others waiting within a step.
+    Of several processes (`distributed`): `sync_bn` lets batch norms see the images of all, `rank_seconds` is how long
+    one may keep the others waiting within a step, and with `fsdp` each holds a share of the weights (`sharded`).
     """
 
     data: str = "cifar10"
@@ -106,6 +109,8 @@ class Settings:
     train_images: int | None = None
     pixels: int | None = None
     compiled: bool = False
+    graphs: bool | None = None
+    gpu_jpegs: bool = False
     save_seconds: float = 60.0
     keep: int = 2
     workers: int = 0
@@ -115,6 +120,7 @@ class Settings:
     auto_lr: bool = False
     sync_bn: bool = False
     rank_seconds: float = RANK_SECONDS
+    fsdp: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what needs something else, or is unknown."""
@@ -166,6 +172,7 @@ def train_run(
     folder = require_run_folder(world, folder) or default_folder(recipe, settings.seed)
     if world.restarts and (folder / RECIPE).is_file():
         return resume_run(folder, "auto", watch=watch, watch_steps=watch_steps)
+    refuse_alone(world, settings.fsdp)
     with joined(world, settings.device, _scale(settings)) as team, open_run(world, folder, resume=False) as run:
         return _train(recipe, settings, run, team, watch or Watch(), watch_steps, resume=None)
 
@@ -188,6 +195,7 @@ def resume_run(
         CheckpointError: the checkpoint is damaged or missing; the message offers another.
     """
     world = world_from_environment()
+    refuse_alone(world, bool(changes and changes.get("fsdp")))
     if not (folder / SETTINGS).is_file():
         raise UsageError(f"nothing to resume in {folder}: it has no {SETTINGS}; start it without --resume")
     settings = Settings(**{**json.loads((folder / SETTINGS).read_text(encoding="utf-8")), **(changes or {})})
@@ -201,7 +209,7 @@ def resume_run(
 
 
 def _scale(settings: Settings) -> Scale:
-    return Scale(sync_norms=settings.sync_bn, rank_seconds=settings.rank_seconds)
+    return Scale(settings.sync_bn, settings.rank_seconds, settings.fsdp)
 
 
 def differences(folder: Path, recipe: Recipe, settings: Settings) -> list[str]:
@@ -272,6 +280,8 @@ def _train(
     watch_steps: WatchSteps | None,
     resume: str | None,
 ) -> Run:
+    if settings.fsdp and team.world.size > 1:
+        refuse_with_shares(recipe, compiled=settings.compiled, watched=watch_steps is not None)
     if not team.world.first:
         watch, watch_steps = Watch(), None
     if run.taken_over is not None:
@@ -288,7 +298,7 @@ def _train(
     training.clock.spend(team.of_first(found_seconds))  # a time budget pays for it
     protocol = get_protocol(recipe.protocol)
     if not protocol.keeps_to_the_crop:  # whether the network can be tested so is better known before it is trained
-        macs_per_image(training.network, protocol, preprocess, device)
+        macs_per_image(team.whole_network(training.network), protocol, preprocess, device)
     if source is not None and source.preprocess is not None and team.world.first:
         run.write_json(PREPROCESS, asdict(preprocess))
         save_whitening(preprocess, run.path)
@@ -361,6 +371,8 @@ class Inputs:
             on_bad_step=parse_on_bad_step(settings.on_bad_step, settings.spike),
             keep=settings.keep,
             workers=settings.workers,
+            graphs=settings.graphs,
+            gpu_jpegs=settings.gpu_jpegs,
             team=self.team,
         )
 
@@ -485,7 +497,8 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
         protocol=recipe.protocol,
         options=recipe.model_options,
     )
-    network, team = training.final_network, training.team
+    team = training.team
+    network = team.whole_network(training.final_network)
     if team.world.first:
         save(run.path, network, config)
     classifier = Classifier(network.eval(), config, training.device, run.path if team.world.first else None)
@@ -533,6 +546,7 @@ def _summary(training: Training, settings: Settings) -> dict[str, Any]:
         "epochs": clock.step / training.batches.steps_per_epoch,
         "train_seconds": clock.used_seconds,
         "images_per_second": progress.images_seen / max(progress.step_seconds, 1e-9),
+        "compile_seconds": progress.compile_seconds,
     }
     if progress.val_errors:
         val_error = progress.val_errors[-1]

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def snapshot(training: Training) -> Checkpoint:
-    """What a training needs to go on from this very step; the tensors are its own, not copies."""
+    """What a training needs to go on from this very step; the tensors are its own, not copies.
+
+    Where processes hold shares of them, only rank 0 gets them whole.
+    """
     tensors = {"network": training.network.state_dict(), "optimizer": optimizer_tensors(training.optimizers)}
     if training.average is not None:
         tensors["average"] = training.average.state_dict()
@@ -28,17 +31,18 @@ def snapshot(training: Training) -> Checkpoint:
         "progress": asdict(training.progress),
         "scaler": training.scaler.state_dict(),
     }
-    return Checkpoint(tensors, state)
+    return Checkpoint({name: training.team.collect(each) for name, each in tensors.items()}, state)
 
 
 def put_back(training: Training, saved: Checkpoint) -> Progress:
     """Give a training the weights, average, optimizers and scaler of a checkpoint; returns how far that one was."""
-    training.network.load_state_dict(saved.tensors["network"])
-    if training.average is not None:
-        training.average.load_state_dict(saved.tensors["average"])
-    for each in training.optimizers:
-        each.state.clear()
-    restore_optimizers(training.optimizers, saved.tensors.get("optimizer", {}))
+    with training.team.loading():
+        training.network.load_state_dict(saved.tensors["network"])
+        if training.average is not None:
+            training.average.load_state_dict(saved.tensors["average"])
+        for each in training.optimizers:
+            each.state.clear()
+        restore_optimizers(training.optimizers, saved.tensors.get("optimizer", {}))
     training.scaler.load_state_dict(saved.state["scaler"])
     return Progress.from_dict(saved.state["progress"])
 

@@ -82,7 +82,27 @@ def train_step(
     here, before any weight changes; the running statistics of the network have changed by then. Reading the loss
     and the gradient waits for the GPU once a step; that is the price of stopping in the same step.
     """
-    losses: list[_Losses] = []
+    losses = backward(forward, images, labels, scaler, rule)
+    for optimizer in optimizers:
+        scaler.unscale_(optimizer)
+    numbers = Numbers.of(losses, rule.team.whole(gradient_norm(network)))
+    result = numbers.read(searching=scaler.is_enabled() and scaler.get_scale() > 1)  # waits for the device
+    result = rule.team.together(result, len(labels))
+    if accepts(result):
+        if rule.clip is not None:
+            clip_gradients(rule.clip, network, cast(nn.Module, network.classifier))
+        for optimizer in optimizers:
+            scaler.step(optimizer)
+    scaler.update()
+    clear_gradients(optimizers)
+    return result
+
+
+def backward(
+    forward: Forward, images: Tensor, labels: Tensor, scaler: torch.amp.GradScaler, rule: Rule
+) -> list[Losses]:
+    """Add the gradients of a batch to those that the parameters have; gives the losses of its pieces, on the device."""
+    losses: list[Losses] = []
     pieces = list(zip(images.chunk(rule.pieces), labels.chunk(rule.pieces), strict=True))
     for number, (piece, of_piece) in enumerate(pieces, 1):
         with rule.team.reducing(last=number == len(pieces)):
@@ -93,19 +113,8 @@ def train_step(
             total = loss + rule.aux_weight * sum(aux_losses.values())
             weight = rule.team.weight(len(of_piece), len(labels), rule.batch_size)
             scaler.scale(total * weight).backward()  # type: ignore[no-untyped-call]
-        losses.append(_Losses(len(of_piece), loss.detach(), aux_losses, _count_correct(logits, of_piece)))
-    for optimizer in optimizers:
-        scaler.unscale_(optimizer)
-    result = _read(losses, _gradient_norm(network), searching=scaler.is_enabled() and scaler.get_scale() > 1)
-    result = rule.team.together(result, len(labels))
-    if accepts(result):
-        if rule.clip is not None:
-            clip_gradients(rule.clip, network, cast(nn.Module, network.classifier))
-        for optimizer in optimizers:
-            scaler.step(optimizer)
-    scaler.update()
-    clear_gradients(optimizers)
-    return result
+        losses.append(Losses(len(of_piece), loss.detach(), aux_losses, _count_correct(logits, of_piece)))
+    return losses
 
 
 def clear_gradients(optimizers: Sequence[torch.optim.Optimizer]) -> None:
@@ -120,7 +129,7 @@ def plain_forward(network: nn.Module) -> Forward:
 
 
 @dataclass(frozen=True)
-class _Losses:
+class Losses:
     """What came of one piece of a batch of so many `images`, still on the device."""
 
     images: int
@@ -134,22 +143,40 @@ def _count_correct(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.argmax(dim=1) == right).sum()
 
 
-def _gradient_norm(network: nn.Module) -> Tensor:
+def gradient_norm(network: nn.Module) -> Tensor:
     """The norm of all gradients together, a tensor of no dimension."""
     gradients = [each.grad for each in network.parameters() if each.grad is not None]
     return nn.utils.get_total_norm(gradients, foreach=True)
 
 
-def _read(losses: Sequence[_Losses], norm: Tensor, *, searching: bool) -> StepResult:
-    """The result of a batch from those of its pieces, fetched from the device at one go."""
-    rows = torch.stack([torch.stack([each.loss, *each.aux_losses.values(), each.correct]) for each in losses])
-    numbers = torch.cat([norm.view(1), rows.detach().float().flatten()]).cpu().double()  # waits for the device
-    gradient_norm, table = float(numbers[0]), numbers[1:].view(len(losses), -1)
-    images = table.new_tensor([each.images for each in losses])
-    loss, *aux_losses = (images @ table[:, :-1] / images.sum()).tolist()
-    return StepResult(
-        loss=loss,
-        correct=int(table[:, -1].sum()),
-        aux_losses=dict(zip(losses[0].aux_losses, aux_losses, strict=True)),
-        gradient_norm=None if searching and not math.isfinite(gradient_norm) else gradient_norm,
-    )
+@dataclass(frozen=True)
+class Numbers:
+    """What a step tells of a batch, as one float32 tensor, so that it is fetched from the device at one go.
+
+    `values` are the norm of the gradient, then for each piece its loss, those of auxiliary heads, and how many images
+    were right. `images` are those of each piece, `aux_names` the heads.
+    """
+
+    values: Tensor
+    images: tuple[int, ...]
+    aux_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, losses: Sequence[Losses], norm: Tensor) -> Numbers:
+        """Put the losses of a batch's pieces and the norm of its gradient together."""
+        rows = torch.stack([torch.stack([each.loss, *each.aux_losses.values(), each.correct]) for each in losses])
+        values = torch.cat([norm.view(1), rows.detach().float().flatten()])
+        return cls(values, tuple(each.images for each in losses), tuple(losses[0].aux_losses))
+
+    def read(self, *, searching: bool = False) -> StepResult:
+        """The result of the batch; `searching` says that a gradient scaler takes care of an infinite norm itself."""
+        numbers = self.values.cpu().double()
+        norm, table = float(numbers[0]), numbers[1:].view(len(self.images), -1)
+        images = table.new_tensor(self.images)
+        loss, *aux_losses = (images @ table[:, :-1] / images.sum()).tolist()
+        return StepResult(
+            loss=loss,
+            correct=int(table[:, -1].sum()),
+            aux_losses=dict(zip(self.aux_names, aux_losses, strict=True)),
+            gradient_norm=None if searching and not math.isfinite(norm) else norm,
+        )
