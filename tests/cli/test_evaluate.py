@@ -45,6 +45,11 @@ def test_each_protocol_says_its_views(protocol: str, views: int, cli: Cli, own_r
     assert (found["protocol"], found["views"], found["split"]) == (protocol, views, "val")
 
 
+def test_fast_figures_are_the_same(cli: Cli, own_run: Path) -> None:
+    plain, fast = (cli("eval", own_run, *more, "--json").json for more in ((), ("--fast",)))
+    assert fast["top1"] == plain["top1"]
+
+
 def test_people_see_a_table_with_a_row_a_protocol(cli: Cli, own_run: Path) -> None:
     lines = cli(
         "eval", own_run, "--split", "train", "--protocol", "flip,12crop", "--protocol", "center"

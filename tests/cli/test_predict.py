@@ -50,6 +50,13 @@ def test_good_photos_alone_end_with_0(cli: Cli, tiny_run: Path, mixed: list[Path
         assert sum(each["probabilities"]) == pytest.approx(1, abs=1e-6)
 
 
+def test_fast_answers_are_the_same_but_for_rounding(cli: Cli, tiny_run: Path, mixed: list[Path]) -> None:
+    plain, fast = (cli("predict", tiny_run, *mixed[:2], *more, "--json").json for more in ((), ("--fast",)))
+    for ours, theirs in zip(fast["predictions"], plain["predictions"], strict=True):
+        assert ours["names"] == theirs["names"]
+        assert ours["probabilities"] == pytest.approx(theirs["probabilities"], abs=1e-5)
+
+
 def test_top_says_how_many_classes(cli: Cli, tiny_run: Path, mixed: list[Path]) -> None:
     [each] = cli("predict", tiny_run, mixed[0], "--top", "1", "--json").json["predictions"]
     assert (len(each["names"]), len(each["probabilities"])) == (1, 1)

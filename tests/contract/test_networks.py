@@ -14,6 +14,8 @@ from torch import nn
 from cnnlab.errors import UsageError
 from cnnlab.models import MODELS, create_model
 from cnnlab.models.describe import cost
+from cnnlab.models.fold import fold_norms
+from cnnlab.models.pack import pack_filters
 from tests.contract.networks import Case, make, make_case, relative_difference, small_sizes
 
 # Learnable parameters, and multiply-accumulates of one canonical image in evaluation mode. From facts/networks.md
@@ -252,6 +254,15 @@ def test_channels_last_gives_the_same_answer(case):
         logits = case.network(case.images.to(memory_format=memory_format))
     case.network.to(memory_format=torch.contiguous_format)
     assert relative_difference(logits, case.logits) < 1e-6
+
+
+def test_folded_norms_and_packed_filters_give_the_same_answer(case):
+    folded = fold_norms(case.network, tuple(case.images.shape[2:]))
+    with torch.inference_mode():
+        assert relative_difference(folded(case.images), case.logits) < 1e-9
+        packed = folded.float()
+        pack_filters(packed)
+        assert relative_difference(packed(case.images.float()).double(), case.logits) < 1e-3
 
 
 def test_weights_survive_a_safetensors_round_trip(case):

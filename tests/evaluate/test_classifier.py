@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import cnnlab
 from cnnlab.data import whitening
 from cnnlab.data.decode import decode_file
+from cnnlab.data.parts import Part
 from cnnlab.data.preprocess import normalise, prepare
 from cnnlab.errors import CheckpointError, CnnlabError, DataError, ImageError, UsageError
 from cnnlab.evaluate.classifier import Classifier, Config, load, read_config, save, trained_on
+from cnnlab.evaluate.predict import predict_part
+from cnnlab.evaluate.protocols import get_protocol
 from cnnlab.models.catalog import create_model
 from cnnlab.types import Labels, Prediction, Preprocess
 
@@ -82,6 +86,63 @@ def test_a_loaded_network_is_ready_to_test(bundle: Path) -> None:
     assert not classifier.network.training
     assert classifier.device == torch.device("cpu")
     assert classifier.folder == bundle
+
+
+# -- made faster -----------------------------------------------------------------------------------------------
+
+
+def with_statistics(folder: Path, architecture: str, pixels: int) -> Classifier:
+    """A classifier whose norms have seen images, saved and loaded again."""
+    torch.manual_seed(0)
+    network = create_model(architecture, num_classes=3).train()
+    for _ in range(3):
+        network(torch.randn(8, 3, pixels, pixels))
+    preprocess = replace(CONFIG.preprocess, resize_pixels=pixels, crop_pixels=pixels)
+    save(folder, network, replace(CONFIG, architecture=architecture, preprocess=preprocess))
+    return load(folder)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "pixels"),
+    [
+        ("resnet20", 16),
+        ("airnet", 16),
+        ("vgg11_cifar", 32),
+        ("resnet18", 32),
+        ("seresnet50", 32),
+        ("googlenet", 32),
+    ],
+)
+def test_an_optimised_classifier_answers_the_same(architecture: str, pixels: int, tmp_path: Path, shapes: Path) -> None:
+    plain = with_statistics(tmp_path, architecture, pixels)
+    fast = plain.optimised()
+    files = sorted((shapes / "disc").iterdir())
+    for ours, theirs in zip(fast.predict(files), plain.predict(files), strict=True):
+        assert ours.names == theirs.names
+        assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-5)
+    images = torch.randint(0, 256, (5, 3, pixels, pixels), dtype=torch.uint8)
+    torch.testing.assert_close(fast.probabilities(images), plain.probabilities(images), atol=1e-5, rtol=0)
+
+
+def test_optimising_leaves_the_classifier_itself_alone(bundle: Path) -> None:
+    plain = load(bundle)
+    kinds = [type(each) for each in plain.network.modules()]
+    fast = plain.optimised()
+    assert [type(each) for each in plain.network.modules()] == kinds
+    assert all(each.requires_grad for each in plain.network.parameters())
+    assert not any(isinstance(each, nn.BatchNorm2d) for each in fast.network.modules())
+    assert not any(each.requires_grad for each in fast.network.parameters())
+    assert (fast.config, fast.folder, fast.device) == (plain.config, plain.folder, plain.device)
+
+
+def test_an_optimised_classifier_can_be_tested_densely(tmp_path: Path) -> None:
+    plain = with_statistics(tmp_path, "vgg11_cifar", 32)
+    part = Part(torch.randint(0, 256, (2, 3, 40, 48), dtype=torch.uint8), torch.tensor([0, 1]))
+    answers = [
+        predict_part(each.network, part, get_protocol("dense"), each.config.preprocess, each.device).probabilities
+        for each in (plain, plain.optimised())
+    ]
+    torch.testing.assert_close(*answers, atol=1e-5, rtol=0)
 
 
 def test_the_package_offers_load(bundle: Path) -> None:

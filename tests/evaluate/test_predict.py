@@ -17,7 +17,13 @@ from cnnlab.data.preprocess import normalise
 from cnnlab.data.whitening import measure_whitening
 from cnnlab.errors import DataError, UsageError
 from cnnlab.evaluate import predict
-from cnnlab.evaluate.predict import macs_per_image, predict_part, predict_probabilities, view_probabilities
+from cnnlab.evaluate.predict import (
+    macs_per_image,
+    pixels_at_once,
+    predict_part,
+    predict_probabilities,
+    view_probabilities,
+)
 from cnnlab.evaluate.protocols import PROTOCOLS, Pixels, adjust, looks
 from cnnlab.models.catalog import create_model
 from cnnlab.models.describe import count_macs
@@ -164,6 +170,14 @@ def test_the_size_of_batches_changes_nothing(
     torch.testing.assert_close(
         predict_part(network, photos, PROTOCOLS[name], PREPROCESS, CPU).probabilities, whole.probabilities
     )
+
+
+def test_batches_on_a_cpu_grow_with_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = torch.get_num_threads()
+    assert pixels_at_once(CPU) == predict.PIXELS_A_THREAD * threads
+    assert pixels_at_once(torch.device("cuda")) == predict.PIXELS_AT_ONCE
+    monkeypatch.setattr(predict, "PIXELS_AT_ONCE", 300)
+    assert pixels_at_once(CPU) == 300
 
 
 @pytest.mark.parametrize("name", ["center", "flip", "shift6"])

@@ -24,9 +24,11 @@ from cnnlab.data.whitening import load_whitening, save_whitening
 from cnnlab.errors import CheckpointError, ImageError, UsageError
 from cnnlab.evaluate.predict import answer_images, predict_part
 from cnnlab.evaluate.protocols import Pixels, get_protocol
-from cnnlab.models.catalog import create_model
+from cnnlab.models.catalog import create_model, require_model
 from cnnlab.models.device import place_network, resolve_device
+from cnnlab.models.fold import fold_norms
 from cnnlab.models.layers import Network
+from cnnlab.models.pack import pack_filters
 from cnnlab.types import Labels, Prediction, Preprocess
 
 CONFIG = "config.json"
@@ -67,6 +69,18 @@ class Classifier:
     config: Config
     device: torch.device
     folder: Path | None = None
+
+    def optimised(self) -> Classifier:
+        """The same classifier, made to answer faster: norms folded into convolutions, filters packed for the CPU.
+
+        Its answers are equal but for rounding; its weights must not change any more. This takes a forward pass.
+        """
+        pixels = self.config.preprocess.crop_pixels
+        sizes = (pixels, pixels) if pixels else require_model(self.config.architecture).sizes
+        network = place_network(fold_norms(self.network, sizes), self.device).requires_grad_(False)
+        if self.device.type == "cpu":
+            pack_filters(network)
+        return replace(self, network=network)
 
     def predict(self, paths: Sequence[str | Path], top: int = 5) -> list[Prediction]:
         """The `top` classes of each image file, most probable first, by the run's own test protocol.

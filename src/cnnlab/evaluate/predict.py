@@ -28,6 +28,7 @@ from cnnlab.types import Preprocess
 
 BATCH = 500
 PIXELS_AT_ONCE = 2**21  # of all images in a batch: what the activations of the widest networks leave memory for
+PIXELS_A_THREAD = 2**16  # of these on a CPU: maps that stay in its cache are worth more there than large batches
 
 
 @torch.inference_mode()
@@ -55,6 +56,11 @@ def predict_probabilities(
     with _evaluating(network):
         pairs = [(view_probabilities(network, images, protocol).cpu(), labels.cpu()) for images, labels in batches]
     return torch.cat([each for each, _ in pairs]), torch.cat([each for _, each in pairs])
+
+
+def pixels_at_once(device: torch.device) -> int:
+    """How many pixels go through a network together, of all images of a batch."""
+    return min(PIXELS_AT_ONCE, PIXELS_A_THREAD * torch.get_num_threads()) if device.type == "cpu" else PIXELS_AT_ONCE
 
 
 @contextmanager
@@ -126,7 +132,7 @@ def _predict_ready(
     """The outcome on images that are just what the network sees: nothing to resize or crop."""
     if not len(part):
         return Outcome(torch.empty(0, network.num_classes), part.labels, torch.arange(0))
-    size = max(1, min(BATCH, PIXELS_AT_ONCE // part.images[0, 0].numel()))
+    size = max(1, min(BATCH, pixels_at_once(device) // part.images[0, 0].numel()))
     batches = ((each.images, each.labels) for each in eval_batches(part, size, preprocess, device))
     return Outcome(*predict_probabilities(network, batches, protocol), torch.arange(len(part)))
 
@@ -181,7 +187,7 @@ def answer_images(
     """
     answerer = tester(network, protocol, preprocess)
     waiting: dict[int, list[Pixels]] = {}
-    pixels = 0
+    pixels, most = 0, pixels_at_once(device)
     with _evaluating(network):
         for index, views in enumerate(read_ahead(lambda i: looks(read(i), protocol, preprocess), range(count))):
             if isinstance(views, ImageError):
@@ -189,7 +195,7 @@ def answer_images(
                 continue
             waiting[index] = views
             pixels += sum(view.shape[0] * view.shape[1] for view in views)
-            if pixels >= PIXELS_AT_ONCE:
+            if pixels >= most:
                 yield from zip(waiting, _answers(answerer, waiting.values(), protocol, preprocess, device), strict=True)
                 waiting, pixels = {}, 0
         if waiting:
@@ -225,7 +231,7 @@ def _answers(
         for view, cut in zip(protocol.views, views, strict=True)
     ]
     owners, weighted = [], []
-    for batch in _batches(all_looks):
+    for batch in _batches(all_looks, pixels_at_once(device)):
         stack = torch.from_numpy(np.stack([look.pixels for look in batch])).permute(0, 3, 1, 2).to(device)
         images = adjust(normalise(stack, _fitting(preprocess, tuple(stack.shape[1:]))), batch[0].view)
         weights = torch.tensor([look.view.weight for look in batch])
@@ -235,11 +241,11 @@ def _answers(
     return answers.new_zeros(len(chunk), answers.shape[1]).index_add_(0, torch.tensor(owners), answers)
 
 
-def _batches(all_looks: list[_Look]) -> Iterator[list[_Look]]:
-    """Looks that go through the network together."""
+def _batches(all_looks: list[_Look], most_pixels: int) -> Iterator[list[_Look]]:
+    """Looks that go through the network together: as many as reach so many pixels."""
     for kind, alike in groupby(sorted(all_looks, key=lambda look: look.kind), key=lambda look: look.kind):
         group = list(alike)
-        size = max(1, PIXELS_AT_ONCE // (kind[0][0] * kind[0][1]))
+        size = math.ceil(most_pixels / (kind[0][0] * kind[0][1]))
         yield from (group[first : first + size] for first in range(0, len(group), size))
 
 
