@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from cnnlab.train.optim import (
     build_optimizers,
     in_use,
     orthogonal,
+    orthogonal_padded,
     orthogonalise,
     put_rates_on,
     set_lr,
@@ -191,11 +194,14 @@ SHAPES = ((64, 27), (16, 72), (8, 8), (16, 72), (30, 7))
 @pytest.mark.parametrize(
     ("half", "tolerance"), [(torch.float32, 1e-5), (torch.float16, 3e-3), (torch.bfloat16, 3e-2)], ids=str
 )
-def test_matrices_padded_to_one_shape_come_to_the_same(half: torch.dtype, tolerance: float) -> None:
+@pytest.mark.parametrize("together", [orthogonal, orthogonal_padded])
+def test_matrices_in_a_half_format_come_to_the_same(
+    together: Callable[..., list[torch.Tensor]], half: torch.dtype, tolerance: float
+) -> None:
     generator = torch.Generator().manual_seed(0)
     scales = (1e-6, 1.0, 1e-3, 1e4, 1.0)  # of gradients, most of which float16 does not hold
     given = [torch.randn(shape, generator=generator) * scale for shape, scale in zip(SHAPES, scales, strict=True)]
-    found = orthogonal(given, 3, half)
+    found = together(given, 3, half)
     for one, other in zip(found, orthogonal(given, 3), strict=True):
         assert one.dtype == torch.float32
         assert float((one - other).norm() / other.norm()) < tolerance

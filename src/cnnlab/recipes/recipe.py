@@ -144,7 +144,8 @@ __all__ = [
     "with_settings",
 ]
 
-Option = str | int | float | bool | None
+PrecisionName = Literal["auto", "native", "fp32", "bf16", "fp16"]
+Option = str | int | float | bool | tuple[int, ...] | None
 Normalisation = Literal["channel", "pixel_mean", "gcn", "gcn_zca", "imagenet", "mean_255", "half", "unit"]
 Initialisation = Literal[
     "own",
@@ -231,7 +232,7 @@ class Recipe:
     clip: Clip | None = None
     accumulate: Count = 1
     average: Average | None = None
-    precision: Literal["auto", "native", "fp32", "bf16", "fp16"] = "auto"
+    precision: PrecisionName = "auto"
     protocol: Protocol = "center"
     test_resize_pixels: Count | None = None
     test_crop_pixels: Count | None = None

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cnnlab.models.vgg import Column
 from cnnlab.recipes import vgg2014
-from cnnlab.recipes.recipe import Flip, OneCycle, PadCrop
+from cnnlab.recipes.recipe import Flip, OneCycle, Option, PadCrop
 from cnnlab.report.charts import Line, Mark, line_chart
 from cnnlab.report.reproduction_page import Value
 from cnnlab.reproduce.judge import rises, worse
@@ -31,7 +31,7 @@ def plan(budget: Budget, column: Column) -> Plan:
             vgg2014.IMAGENET_A, model=IMAGENET[column], initialisation="own", initialisation_std=None, start=None
         )
         return Plan(recipe, data="imagenet")
-    network: dict[str, str | int | float | bool | None] = {"width": WIDTH, "hidden": HIDDEN}
+    network: dict[str, Option] = {"width": WIDTH, "hidden": HIDDEN}
     recipe = replace(
         vgg2014.CIFAR10,
         model="vgg11_cifar" if column == "A" else "vgg_cifar",

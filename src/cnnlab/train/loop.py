@@ -155,7 +155,7 @@ class Training:
             self.network,
             decay_norms_and_biases=recipe.decay_norms_and_biases,
             multiply=(*recipe.multiply, *(slow_body(self.network, layer_lr) if layer_lr is not None else ())),
-            half=precision.half if device.type == "cuda" else None,
+            half=precision.half,
             fused_sgd=team.fused_sgd,
         )
         if unfreeze_at is not None:

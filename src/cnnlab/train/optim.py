@@ -221,21 +221,22 @@ class ConvMuon(torch.optim.Optimizer):
 def orthogonal(matrices: Sequence[Tensor], steps: int, half: torch.dtype | None = None) -> list[Tensor]:
     """Each of the matrices, of any shapes, with its singular values driven towards 1, float32; see `orthogonalise`.
 
-    Those of one shape go through the iteration together; with `half`, a 16-bit format, all of them do, and in it.
+    Those of one shape go through the iteration together; on a GPU, with `half`, a 16-bit format, all of them.
     """
-    if half is not None:
-        return _orthogonal_padded(matrices, steps, half)
+    if half is not None and matrices[0].is_cuda:
+        return orthogonal_padded(matrices, steps, half)
     together: dict[torch.Size, list[int]] = defaultdict(list)
     for place, each in enumerate(matrices):
         together[each.shape].append(place)
     found: dict[int, Tensor] = {}
     for places in together.values():
-        found.update(zip(places, orthogonalise(torch.stack([matrices[each] for each in places]), steps), strict=True))
+        stack = torch.stack([matrices[each] for each in places])
+        found.update(zip(places, orthogonalise(stack, steps, half), strict=True))
     return [found[place] for place in range(len(matrices))]
 
 
-def _orthogonal_padded(matrices: Sequence[Tensor], steps: int, half: torch.dtype) -> list[Tensor]:
-    """The matrices in one batch, with rows and columns of zeros, which stay zeros: few large kernels for many small.
+def orthogonal_padded(matrices: Sequence[Tensor], steps: int, half: torch.dtype) -> list[Tensor]:
+    """The same in one batch, with rows and columns of zeros, which stay zeros: few large kernels for many small.
 
     Their norms are taken in float32, as small gradients are lost in float16.
     """
@@ -245,10 +246,7 @@ def _orthogonal_padded(matrices: Sequence[Tensor], steps: int, half: torch.dtype
     batch = wide[0].new_zeros((len(wide), rows, columns), dtype=half)
     for place, each, length in zip(batch, wide, lengths, strict=True):
         place[: each.shape[0], : each.shape[1]] = each / length
-    a, b, c = NEWTON_SCHULZ
-    for _ in range(steps):
-        square = batch @ batch.mT
-        batch = torch.baddbmm(batch, torch.baddbmm(square, square, square, beta=b, alpha=c), batch, beta=a)
+    batch = _newton_schulz(batch, steps)
     found = [place[: each.shape[0], : each.shape[1]].float() for place, each in zip(batch, wide, strict=True)]
     return [
         each.mT.contiguous() if given.shape[0] > given.shape[1] else each.contiguous()
@@ -256,16 +254,21 @@ def _orthogonal_padded(matrices: Sequence[Tensor], steps: int, half: torch.dtype
     ]
 
 
-def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
-    """The matrices (B, rows, columns) with their singular values driven towards 1.
+def orthogonalise(matrices: Tensor, steps: int, half: torch.dtype | None = None) -> Tensor:
+    """The matrices (B, rows, columns) with their singular values driven towards 1, in `half` where it is given.
 
     A quintic Newton-Schulz iteration (Jordan et al. 2024); five steps leave them within about 0.7 to 1.2.
     """
-    a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[1] > matrices.shape[2]
-    x: Tensor = matrices.mT if tall else matrices
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    wide = matrices.mT if tall else matrices
+    wide = wide / (wide.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    found = _newton_schulz(wide.to(half or wide.dtype), steps).to(matrices.dtype)
+    return found.mT if tall else found
+
+
+def _newton_schulz(wide: Tensor, steps: int) -> Tensor:
+    a, b, c = NEWTON_SCHULZ
     for _ in range(steps):
-        square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
-    return x.mT if tall else x
+        square = wide @ wide.mT
+        wide = torch.baddbmm(wide, torch.baddbmm(square, square, square, beta=b, alpha=c), wide, beta=a)
+    return wide

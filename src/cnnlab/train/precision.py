@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
 from cnnlab.errors import UsageError
+from cnnlab.recipes.recipe import PrecisionName
 
 FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 BF16_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")  # of CPUs, as `torch.cpu.get_capabilities` calls them
@@ -32,7 +32,7 @@ class Precision:
         return torch.amp.GradScaler(self.device.type, enabled=self.half is torch.float16)
 
 
-def resolve_precision(name: Literal["auto", "native", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
+def resolve_precision(name: PrecisionName, device: torch.device) -> Precision:
     """The number format for `name` on `device`.
 
     `auto` is bf16 on a GPU that has it, else float32; `native` is bf16 on any device that has it, a CPU too. Other CPUs
