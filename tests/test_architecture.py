@@ -30,11 +30,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "export": ("data", "models", "evaluate"),
     "serve": ("data", "export"),
     "measure": ("models",),
+    "bench": ("data", "models", "recipes", "evaluate", "train", "measure"),
     "reproduce": ("data", "models", "recipes", "train", "evaluate", "explain", "report"),
     "selftest": ("data", "models", "recipes", "evaluate", "explain", "train", "export", "serve", "reproduce", "report"),
     "cli": (
         *("data", "models", "recipes", "evaluate", "explain", "train", "export", "serve", "reproduce", "report"),
-        *("selftest", "measure"),
+        *("selftest", "measure", "bench"),
     ),
     "__main__": ("cli",),
     "__init__": ("data", "models", "recipes", "evaluate", "explain", "train", "export", "serve", "reproduce", "report"),
@@ -46,6 +47,7 @@ NO_TORCH = {"errors", "types", "recipes", "__init__", "__main__"}
 WITHOUT_MIRROR = {
     "__init__.py",
     "__main__.py",
+    "bench/__init__.py",
     "cli/__init__.py",
     "data/__init__.py",
     "evaluate/__init__.py",

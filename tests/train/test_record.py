@@ -115,6 +115,16 @@ def test_the_environment_names_what_a_figure_depends_on() -> None:
     json.dumps(found)
 
 
+@pytest.mark.parametrize(
+    ("program", "kept"), [("/home/someone/.venv/bin/cnnlab", "cnnlab"), ("bench/scaling.py", "bench/scaling.py")]
+)
+def test_a_record_does_not_say_where_the_program_is_installed(
+    program: str, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [program, "train"])
+    assert environment(torch.device("cpu"))["command"] == [kept, "train"]
+
+
 def test_the_lock_of_a_killed_process_is_taken_over_and_said(tmp_path: Path) -> None:
     hold = (
         "import os, signal, sys; from pathlib import Path; from cnnlab.train.record import RunFolder\n"

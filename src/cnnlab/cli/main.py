@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("data", "get, measure and split data sets"),
     "inspect": ("inspect", "look into a network: its layers, or the network drawn"),
     "time": ("time", "time a network layer by layer, and hold it against what this machine can do"),
+    "bench": ("bench", "measure the performance figures here, side by side with the peers that are installed"),
     "models": ("models", "list the networks: year, depth, parameters, multiply-accumulates, paper"),
     "recipes": ("recipes", "list the recipes, or show one"),
     "checkpoint": ("checkpoint", "look at a file of weights, or convert it"),

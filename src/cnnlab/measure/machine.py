@@ -25,9 +25,12 @@ class Machine:
         return max(macs / self.macs_per_second, moved_bytes / self.bytes_per_second)
 
 
-def measure_machine(device: torch.device, dtype: torch.dtype) -> Machine:
-    """The fastest of a few products of square matrices, and of copies, on `device` with the threads that are set."""
-    side, count = MATRIX_SIDE[device.type], COPIED_BYTES[device.type] // dtype.itemsize
+def measure_machine(device: torch.device, dtype: torch.dtype, *, side: int | None = None) -> Machine:
+    """The fastest of a few products of square matrices, and of copies, on `device` with the threads that are set.
+
+    `side` is that of the matrices; larger ones are a little nearer the best on many cores.
+    """
+    side, count = side or MATRIX_SIDE[device.type], COPIED_BYTES[device.type] // dtype.itemsize
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     product = torch.empty_like(left)
     source = torch.zeros(count, device=device, dtype=dtype)

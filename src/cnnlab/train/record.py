@@ -235,9 +235,15 @@ def environment(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
-        "command": sys.argv,
+        "command": _command(),
         "git": _git_commit(),
     }
+
+
+def _command() -> list[str]:
+    """What was asked for, without the folder that the program is installed in."""
+    program = Path(sys.argv[0])
+    return [program.name if program.is_absolute() else str(program), *sys.argv[1:]]
 
 
 def processor_name() -> str:
