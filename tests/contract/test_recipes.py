@@ -137,6 +137,8 @@ MATLAB: Table = ("epochs", [
 
 LEARNING_RATES: dict[str, Table] = {
     "fast/cifar10": FAST,
+    "fast/cifar10-95": FAST,
+    "fast/cifar10-96": FAST,
     "fast/mnist": FAST,
     "modern/cifar10": MODERN,
     "modern/imagenet": MODERN_IMAGENET,

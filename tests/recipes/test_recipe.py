@@ -232,3 +232,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read(tmp_path / "gone.json")
     with pytest.raises(UsageError, match="cannot read"):
         read(tmp_path)
+
+
+def test_another_network_begins_without_the_options_of_the_first() -> None:
+    fast = RECIPES["fast/cifar10"]
+    assert with_settings(fast, ["model=airnet"]).model_options == fast.model_options != {}
+    assert with_settings(fast, ["model=resnet20"]).model_options == {}
+    assert with_settings(fast, ["model_options.widths=[8, 8, 16]"]).model_options == {"widths": (8, 8, 16)}

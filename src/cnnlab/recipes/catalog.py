@@ -32,6 +32,8 @@ PHOTO_PIXELS = 128  # from this side on, images are read from disk, each cut ane
 
 RECIPES: dict[str, Recipe] = {
     "fast/cifar10": fast.CIFAR10,
+    "fast/cifar10-95": fast.CIFAR10_95,
+    "fast/cifar10-96": fast.CIFAR10_96,
     "fast/mnist": fast.MNIST,
     "modern/cifar10": modern.CIFAR10,
     "modern/imagenet": modern.IMAGENET,

@@ -401,6 +401,8 @@ def _set(values: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(place, dict) or part not in place:
             raise UsageError(_unknown_setting(path, part, place))
         if depth == len(parents):
+            if path == "model" and value != place[part]:
+                values["model_options"] = {}  # another network has other ones
             place[part] = value
         else:
             place = place[part]

@@ -81,6 +81,8 @@ def _train(folder: Path, run: Path, seed: int) -> int:
     recipe = replace(
         get_recipe("fast/cifar10"),
         name="selftest/bad-files",
+        model_options={},
+        batch_size=512,
         folder_pixels=32,
         epochs=None,
         cpu_minutes=None,
