@@ -23,7 +23,7 @@ CIFAR10 = Recipe(
     data="cifar10",
     val_images=5_000,
     batch_size=1024,
-    epochs=13,
+    epochs=15,
     cpu_minutes=11,
     precision="native",
     optimizer=Muon(
@@ -43,7 +43,7 @@ CIFAR10_95 = replace(
     CIFAR10,
     name="fast/cifar10-95",
     model_options={"widths": (128, 384, 384)},
-    epochs=18,
+    epochs=20,
     cpu_minutes=None,
     augment=(PadCrop(pixels=4, mode="reflect"), AlternatingFlip()),
 )
