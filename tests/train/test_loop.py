@@ -383,3 +383,19 @@ def test_the_rate_of_all_layers_but_the_last_is_multiplied(training_in: Training
     found = {name: lrs[id(each)] for name, each in training.network.named_parameters()}
     assert found["conv1.weight"] == pytest.approx(0.005)
     assert found["fc.weight"] == pytest.approx(0.05)
+
+
+def test_a_training_in_half_precision_leaves_its_float32_test_twice_the_time(
+    training_in: TrainingIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserved: dict[str, float] = {}
+    for precision in ("fp32", "bf16"):
+        training = training_in(tmp_path / precision, replace(RECIPE, precision=precision, val_images=0))
+        training.clock.unit_seconds = 0.3
+
+        def keep(seconds: float, pixels: int, reserve: float, *, warms_up: bool = False, name: str = precision) -> None:
+            reserved[name] = reserve
+
+        monkeypatch.setattr(training.clock, "tick", keep)
+        training.step()
+    assert reserved["bf16"] == pytest.approx(2 * reserved["fp32"]) != 0

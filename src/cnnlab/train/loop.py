@@ -442,6 +442,7 @@ class Training:
     def _test_seconds(self) -> float:
         """What the last validation and the reading of the test part will take, which a time budget leaves room for."""
         forward = self.clock.unit_seconds / self.recipe.batch_size / 3  # a step is a forward pass and twice that back
+        forward *= 1 if self.rule.precision.half is None else 2  # tests are in float32
         views = len(PROTOCOLS[self.recipe.protocol].views)
         tested = len(self.parts.test) if self.parts.test is not None else 0
         return (self.eval_seconds_per_image or forward) * (len(self.parts.val) + views * tested)
