@@ -7,7 +7,7 @@ Each turn is a whole run of ours (all 50,000 images, its test included), one epo
 bfloat16 where the processor has it) and some steps of the usual loop; slow peers are not run to the end each time: the
 script's whole run is its epoch's seconds times 8 and its final test, the usual loop's the paper's 64,000 steps.
 `--full` adds a run of the script to its end, for its accuracy. Results are written after each turn; `--add` goes on
-with them.
+with them. Without a script it is ours against the usual loop alone; `--minutes` shortens ours.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from airbench_cpu import EPOCHS, ported_run
+from airbench_cpu import EPOCHS, FORMATS, ported_run
 from cnnlab.bench.resnet20_train import STEPS, usual
 from cnnlab.bench.time_to_accuracy import PAPER_STEPS
 from cnnlab.bench.turns import own_processes, take_turns
@@ -34,10 +34,11 @@ CPU = torch.device("cpu")
 ROUNDS = 3  # of the usual loop, a turn
 
 
-def our_run(recipe: str, seed: int) -> dict[str, Any]:
+def our_run(recipe: str, minutes: float | None, seed: int) -> dict[str, Any]:
     """A run of `cnnlab train` in a process and folder of its own, on all training images."""
     with tempfile.TemporaryDirectory() as folder:
-        run = ("--run", f"{folder}/run", "--seed", str(seed), "--final", "--json")
+        run = ["--run", f"{folder}/run", "--seed", str(seed), "--final", "--json"]
+        run += [] if minutes is None else ["--minutes", str(minutes)]
         said = subprocess.run(
             [sys.executable, "-m", "cnnlab", "train", "--recipe", recipe, *run], stdout=subprocess.PIPE, check=True
         ).stdout
@@ -65,11 +66,14 @@ def usual_seconds() -> float:
     return min(sorted(values)[ROUNDS // 2] for values in seconds.values()) / STEPS * PAPER_STEPS
 
 
-def turn(recipes: list[str], script: Path, formats: list[str], seed: int) -> dict[str, Any]:
+def turn(recipe: str, minutes: float | None, script: Path | None, seed: int) -> dict[str, Any]:
     """One turn of all, the order changed every other time."""
     found: dict[str, Any] = {"seed": seed}
-    works = {recipe: partial(our_run, recipe, seed) for recipe in recipes}
-    works |= {f"airbench94_muon, {each}": partial(peer_epoch, script, each, seed) for each in formats}
+    ours = recipe if minutes is None else f"{recipe} in {minutes:g} minutes"
+    works = {ours: partial(our_run, recipe, minutes, seed)}
+    if script is not None:
+        formats = ("float32", "bfloat16") if has_bf16(CPU) else ("float32",)
+        works |= {f"airbench94_muon, {each}": partial(peer_epoch, script, each, seed) for each in formats}
     for name in list(works)[:: 1 if seed % 2 == 0 else -1]:
         found[name] = works[name]()
         print(f"turn {seed}, {name}: {json.dumps(found[name])}", flush=True)
@@ -80,22 +84,23 @@ def turn(recipes: list[str], script: Path, formats: list[str], seed: int) -> dic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("script", type=Path)
-    parser.add_argument("--recipes", nargs="+", default=["fast/cifar10"])
+    parser.add_argument("script", type=Path, nargs="?")
+    parser.add_argument("--recipe", default="fast/cifar10")
+    parser.add_argument("--minutes", type=float, help="of ours (default: the recipe's)")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--full", choices=("float32", "bfloat16"), help="run the script to its end, too")
+    parser.add_argument("--full", choices=FORMATS, help="run the script to its end, too")
     parser.add_argument("--add", action="store_true", help="go on with what --out holds")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    formats = ["float32", *(["bfloat16"] if has_bf16(CPU) else [])]
-    record = (
-        json.loads(args.out.read_text()) if args.add else {"turns": [], "full": {}, "environment": environment(CPU)}
-    )
+    begun = {"turns": [], "full": {}, "environment": environment(CPU)}
+    record: dict[str, Any] = json.loads(args.out.read_text()) if args.add else begun
     first = len(record["turns"])
     for seed in range(first, first + args.runs):
-        record["turns"].append(turn(args.recipes, args.script, formats, seed))
+        record["turns"].append(turn(args.recipe, args.minutes, args.script, seed))
         args.out.write_text(json.dumps(record, indent=1) + "\n")
     if args.full:
+        if args.script is None:
+            parser.error("--full needs the script")
         record["full"][args.full] = list(ported_run(args.script, number_format=args.full))
         args.out.write_text(json.dumps(record, indent=1) + "\n")
 

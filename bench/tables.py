@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cnnlab.report.bench_page import COLUMNS as BENCH_COLUMNS
+from cnnlab.report.bench_page import cells
 from cnnlab.selftest.summary import COLUMNS, kind_rows, row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,33 +22,21 @@ DOCS = ROOT / "docs"
 RESULTS = ROOT / "bench" / "results"
 
 
-def seeds_table(record: dict[str, Any]) -> str:
-    """Several seeds of one command: each seed's accuracy and time, then mean and spread."""
-    rows = ["| seed | test | validation | training time | epochs | images/s |", "|---|---|---|---|---|---|"]
-    for run in record["runs"]:
-        rows.append(
-            f"| {run['seed']} | {percent(run['test']['top1'])} | {percent(run['val']['top1'])} "
-            f"| {run['train_seconds'] / 60:.1f} min | {run['epochs']:.1f} | {run['images_per_second']:.0f} |"
-        )
-    slowest = max(run["train_seconds"] + run["test"]["seconds"] for run in record["runs"])
-    low, high = (percent(each) for each in record["test"]["interval95"])
-    mean, std = percent(record["test"]["mean"]), percent(record["test"]["std"])
-    return "\n".join(rows) + (
-        f"\n\nMean {mean}, standard deviation {std}, 95% interval of the mean {low} to {high}. Training and final test "
-        f"together took at most {slowest / 60:.1f} min."
+def bench_table(record: dict[str, Any]) -> str:
+    """What `cnnlab bench` measured: a line a way, with the ratio to the way that the others are held against."""
+    several = len(record["rows"]) > 1
+    columns = ("row", *BENCH_COLUMNS) if several else BENCH_COLUMNS
+    lines = [f"| {' | '.join(columns)} |", "|---" * (len(columns) - 4) + "|--:" * 4 + "|"]
+    for each in record["rows"]:
+        lines += [f"| {' | '.join((each['row'], *line) if several else line)} |" for line in cells(each)]
+    rounds = " or ".join(sorted({str(each["rounds"]) for each in record["rows"]}))
+    held, best = record["environment"], record["machine"]
+    where = (
+        f"{rounds} rounds on {held['threads']} threads of an {held['processor']} ({held['cpu_capability']}; matrix "
+        f"product {2e-9 * best['macs_per_second']:.0f} GFLOP/s, copy {1e-9 * best['bytes_per_second']:.0f} GB/s), "
+        f"torch {held['packages']['torch']}, {held['time'][:10]}."
     )
-
-
-def throughput_table(record: dict[str, Any]) -> str:
-    """Images a second of each loop, with the ratio to the better of the usual ones."""
-    rows = ["| loop | images/s, median | min | max |", "|---|---|---|---|"]
-    for name, values in record["images_per_second"].items():
-        rows.append(f"| {name} | {record['medians'][name]:.0f} | {min(values):.0f} | {max(values):.0f} |")
-    return "\n".join(rows) + (
-        f"\n\ncnnlab is {record['ratio']:.2f} times the better usual loop ({len(values)} rounds, interleaved); "
-        f"it reaches {record['share_of_peak']:.0%} of the float32 matrix product "
-        f"({record['matrix_peak_gflops']:.0f} GFLOP/s)."
-    )
+    return "\n".join([*lines, "", *(said for each in record["rows"] for said in each["notes"]), where])
 
 
 def overhead_table(record: dict[str, Any]) -> str:
@@ -69,15 +59,6 @@ def scaling_table(record: dict[str, Any]) -> str:
     return "\n".join(rows) + (
         f"\n\n{record['model']}, batch {record['batch_size']} in all, gloo, {len(rates)} interleaved runs of "
         f"{record['steps']} steps on {record['cores']} cores ({record['processor']})."
-    )
-
-
-def startup_table(record: dict[str, Any]) -> str:
-    """Seconds until `cnnlab --help` is printed."""
-    ours, bare = record["help"], record["pass"]
-    return (
-        f"`cnnlab --help`: median {ours['median']:.2f} s ({ours['min']:.2f} to {ours['max']:.2f}, "
-        f"{record['runs']} runs); `python -c pass`, interleaved with it: {bare['median']:.2f} s."
     )
 
 
@@ -115,21 +96,62 @@ def bands_table(record: dict[str, Any]) -> str:
 
 
 def networks_table(record: dict[str, Any]) -> str:
-    """Each shared network's time as a ratio to the other library's."""
+    """Each shared network's time as a ratio to the other library's, forward and training."""
+    [measured] = record["rows"]
+    found: dict[str, dict[str, Any]] = {}
+    for case in measured["cases"]:
+        name, _, what = case["name"].partition(", ")
+        found.setdefault(name, {"beside": case["against"]})[what] = 1 / case["ratios"]["cnnlab"]
     rows = ["| network | beside | forward | training step |", "|---|---|--:|--:|"]
-    for name, found in record["networks"].items():
-        rows.append(
-            f"| {name} | {found['peer']} | {found['forward']['ratio']:.3f} | {found['training']['ratio']:.3f} |"
-        )
-    ratios = [found[what]["ratio"] for found in record["networks"].values() for what in ("forward", "training")]
+    for name, each in found.items():
+        rows.append(f"| {name} | {each['beside']} | {each['forward']:.3f} | {each['training step']:.3f} |")
+    ratios = [each[what] for each in found.values() for what in ("forward", "training step")]
     slow = sum(ratio > 1.03 for ratio in ratios)
-    again = [f"{name} {each['training']['ratio']:.3f}" for name, each in record["again"].items()]
-    return "\n".join(rows) + (
-        f"\n\nMedian over {record['rounds']} interleaved rounds of cnnlab's time / theirs, batch "
-        f"{record['batch_size']}: above 1 is slower. {len(ratios) - slow} of {len(ratios)} are within 3% or faster; "
-        f"the median of all is {statistics.median(ratios):.3f}. Those that were not, again on a quieter machine "
-        f"(training step): {', '.join(again)}."
+    return "\n".join([*rows, "", *measured["notes"]]) + (
+        f" Median over {measured['rounds']} interleaved rounds of cnnlab's time / theirs: above 1 is slower. "
+        f"{len(ratios) - slow} of {len(ratios)} are within 3% or faster; the median of all is "
+        f"{statistics.median(ratios):.3f}."
     )
+
+
+def race_table(record: dict[str, Any]) -> str:
+    """Seconds of whole runs on a CPU, each turn's ratio to ours, and what accuracy was reached."""
+    turns = record["turns"]
+    names = [name for name in turns[0] if name != "seed"]
+    ours = names[0]
+    rows = ["| run | seconds, mean | deviation | ours / it, each turn | test accuracy |", "|---|--:|--:|---|---|"]
+    for name in names:
+        seconds = [turn[name]["seconds"] for turn in turns]
+        ratios = [turn[ours]["seconds"] / turn[name]["seconds"] for turn in turns]
+        shown = "" if name == ours else ", ".join(f"{each:.3f}" for each in ratios)
+        told = f"| {name} | {statistics.mean(seconds):,.0f} | {statistics.stdev(seconds):,.1f} | {shown} "
+        rows.append(f"{told}| {_race_accuracy(record, name)} |")
+    held = record["environment"]
+    return "\n".join(rows) + (
+        f"\n\n{len(turns)} turns on {held['threads']} threads of an {held['processor']} ({held['cpu_capability']}), "
+        f"torch {held['packages']['torch']}, {held['time'][:10]}."
+    )
+
+
+def _race_accuracy(record: dict[str, Any], name: str) -> str:
+    """Of every run of ours, or of the one whole run of a script."""
+    if "test" in record["turns"][0][name]:
+        found = [turn[name]["test"]["top1"] for turn in record["turns"]]
+        each = ", ".join(map(percent, found))
+        return f"mean {percent(statistics.mean(found))} ({each}; {record['turns'][0][name]['test']['protocol']})"
+    whole = record["full"].get(name.rpartition(" ")[2])
+    return f"{percent(whole[-1]['views_top1'])} (one whole run; six views)" if whole else ""
+
+
+def experiments_table(record: list[dict[str, Any]]) -> str:
+    """What was tried for the fast recipe, in the order it was: expected, and found on the validation images."""
+    rows = ["| change | expected | seed | epochs | one view | mirrored too | six views | core-seconds |"]
+    rows.append("|---|---|--:|--:|--:|--:|--:|--:|")
+    for each in record:
+        top1 = [percent(each["top1"][views]) for views in ("center", "flip", "shift6")]
+        cells = [each["name"], each["expected"], str(each["seed"]), f"{each['epochs']:.0f}", *top1]
+        rows.append(f"| {' | '.join(cells)} | {each['train_seconds']:.0f} |")
+    return "\n".join(rows)
 
 
 def reliability_table(record: dict[str, Any]) -> str:
@@ -145,11 +167,15 @@ def reliability_table(record: dict[str, Any]) -> str:
 
 TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
     "performance.md": {
-        "first-run": seeds_table,
-        "three-minutes": seeds_table,
-        "resnet20-throughput": throughput_table,
-        "startup": startup_table,
-        "network-speed": networks_table,
+        "cpu-race": race_table,
+        "cpu-short": race_table,
+        "fast-experiments": experiments_table,
+        "resnet20-train": bench_table,
+        "growth": bench_table,
+        "inference": bench_table,
+        "predict-folder": bench_table,
+        "startup": bench_table,
+        "networks": networks_table,
         "cifar-bands": bands_table,
     },
     "data.md": {"photo-pipeline": photos_table},
