@@ -259,10 +259,12 @@ def test_channels_last_gives_the_same_answer(case):
 def test_folded_norms_and_packed_filters_give_the_same_answer(case):
     folded = fold_norms(case.network, tuple(case.images.shape[2:]))
     with torch.inference_mode():
-        assert relative_difference(folded(case.images), case.logits) < 1e-9
-        packed = folded.float()
+        # 1e-16 times what the deepest of these untrained networks make of a difference; a wrong fold is 0.1 off
+        assert relative_difference(folded(case.images), case.logits) < 1e-6
+        packed, images = folded.float(), case.images.float()
+        rounding = relative_difference(packed(images).double(), case.logits)
         pack_filters(packed)
-        assert relative_difference(packed(case.images.float()).double(), case.logits) < 1e-3
+        assert relative_difference(packed(images).double(), case.logits) < max(1e-3, 10 * rounding)
 
 
 def test_weights_survive_a_safetensors_round_trip(case):

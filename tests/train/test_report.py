@@ -60,7 +60,7 @@ def test_a_run_of_a_catalogued_recipe_is_compared_with_it(own_run: Path) -> None
     (own_run / "recipe.json").write_text(json.dumps({**recipe, "name": "fast/cifar10"}), encoding="utf-8")
     cells = read(report_run(own_run).read_text(encoding="utf-8")).texts
     at = cells.index("batch_size")
-    assert cells[at : at + 3] == ["batch_size", "512", "8"]
+    assert cells[at : at + 3] == ["batch_size", "1024", "8"]
 
 
 def test_an_unfinished_run_has_a_report(own_run: Path) -> None:
