@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 from airbench_cpu import EPOCHS, FORMATS, ported_run
-from cnnlab.bench.resnet20_train import STEPS, usual
+from cnnlab.bench.resnet20_train import REST_SECONDS, STEPS, usual
 from cnnlab.bench.time_to_accuracy import PAPER_STEPS
 from cnnlab.bench.turns import own_processes, take_turns
 from cnnlab.train.precision import has_bf16
@@ -62,7 +62,7 @@ def usual_seconds() -> float:
     """What the paper's 64,000 steps would take the faster of two usual loops."""
     with own_processes({str(workers): partial(usual, workers) for workers in (0, 2)}) as works:
         turns = {name: partial(work, STEPS) for name, work in works.items()}
-        seconds = take_turns(turns, ROUNDS, rest_seconds=1.5)
+        seconds = take_turns(turns, ROUNDS, rest_seconds=REST_SECONDS)
     return min(sorted(values)[ROUNDS // 2] for values in seconds.values()) / STEPS * PAPER_STEPS
 
 
