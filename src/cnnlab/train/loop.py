@@ -215,7 +215,7 @@ class Training:
     def _take(self) -> StepResult:
         """Take one step, and read what came of it before anything changes."""
         started = time.perf_counter()
-        epoch = self.clock.step // self.batches.steps_per_epoch
+        epoch = self.clock.step // self._epoch_steps
         warms_up = self._warms_up()
         lr = self.prepare_step()
         batch, pixels, result = self._update_within_memory()
@@ -368,7 +368,7 @@ class Training:
 
     def images_of_step(self) -> tuple[Batch, Tensor, int]:
         """The batch of the next step, its images (N, C, H, W) at the size they are trained at, and that size."""
-        batch = self.batches.batch(*divmod(self.clock.step, self.batches.steps_per_epoch))
+        batch = self.batches.batch(*divmod(self.clock.step, self._epoch_steps))
         pixels = pixels_at(self.recipe.resolutions, self.clock.share, self.full_pixels)
         small = pixels != self.full_pixels
         return batch, augment.downsample(batch.images, pixels) if small else batch.images, pixels
