@@ -66,9 +66,10 @@ def _mark_last(axes: Any, record: Record) -> None:
     axes.annotate(
         f"{value:.1f}",
         (record["step"], value),
-        xytext=(-4, 6),
+        xytext=(-4, -7),  # below: the training curve, which ends higher, mostly lies above
         textcoords="offset points",
         ha="right",
+        va="top",
         color=VAL,
         fontsize=9,
         fontweight="bold",
