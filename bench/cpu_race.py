@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,9 +25,7 @@ from typing import Any
 import torch
 
 from airbench_cpu import EPOCHS, FORMATS, ported_run
-from cnnlab.bench.resnet20_train import REST_SECONDS, STEPS, usual
-from cnnlab.bench.time_to_accuracy import PAPER_STEPS
-from cnnlab.bench.turns import own_processes, take_turns
+from cnnlab.bench.time_to_accuracy import usual_seconds
 from cnnlab.train.precision import has_bf16
 from cnnlab.train.record import environment
 
@@ -58,14 +57,6 @@ def peer_epoch(script: Path, number_format: str, seed: int) -> dict[str, Any]:
     return {"epoch_seconds": epoch, "test_seconds": test, "seconds": EPOCHS * epoch + test}
 
 
-def usual_seconds() -> float:
-    """What the paper's 64,000 steps would take the faster of two usual loops."""
-    with own_processes({str(workers): partial(usual, workers) for workers in (0, 2)}) as works:
-        turns = {name: partial(work, STEPS) for name, work in works.items()}
-        seconds = take_turns(turns, ROUNDS, rest_seconds=REST_SECONDS)
-    return min(sorted(values)[ROUNDS // 2] for values in seconds.values()) / STEPS * PAPER_STEPS
-
-
 def turn(recipe: str, minutes: float | None, script: Path | None, seed: int) -> dict[str, Any]:
     """One turn of all, the order changed every other time."""
     found: dict[str, Any] = {"seed": seed}
@@ -77,7 +68,7 @@ def turn(recipe: str, minutes: float | None, script: Path | None, seed: int) -> 
     for name in list(works)[:: 1 if seed % 2 == 0 else -1]:
         found[name] = works[name]()
         print(f"turn {seed}, {name}: {json.dumps(found[name])}", flush=True)
-    found["usual loop"] = {"seconds": usual_seconds()}
+    found["usual loop"] = {"seconds": statistics.median(usual_seconds(ROUNDS))}
     print(f"turn {seed}, usual loop: {found['usual loop']['seconds'] / 60:.0f} min", flush=True)
     return found
 
