@@ -20,7 +20,7 @@ import torch
 from cnnlab.evaluate.predict import predict_part
 from cnnlab.evaluate.protocols import get_protocol
 from cnnlab.recipes.catalog import get_recipe
-from cnnlab.recipes.recipe import AlternatingFlip, Muon, PadCrop, Photometric, Recipe, Resolution, Sgd
+from cnnlab.recipes.recipe import AlternatingFlip, Erasing, Muon, PadCrop, Photometric, Recipe, Resolution, Sgd
 from cnnlab.train.loop import fit
 from cnnlab.train.record import RunFolder, processor_name
 from cnnlab.train.run import Inputs, Settings
@@ -29,17 +29,21 @@ from cnnlab.train.watch import Watch
 RESULT = Path(__file__).parent / "results" / "fast-experiments.json"
 VIEWS = ("center", "flip", "shift6")
 
+MUON = Muon(
+    lr=0.24,
+    momentum=0.7,
+    rest=Sgd(lr=27.0, momentum=0.85, nesterov=True, weight_decay=4e-5),
+    linear=Sgd(lr=0.0052, momentum=0.85, nesterov=True, weight_decay=0.2),
+)
 BASE = replace(
     get_recipe("fast/cifar10"),
     name="bench/fast",
     cpu_minutes=None,
-    precision="native",
     epochs=8,
     batch_size=512,
     model_options={},
+    optimizer=MUON,
 )
-MUON = BASE.optimizer
-assert isinstance(MUON, Muon)
 WIDE: dict[str, Any] = {"widths": (64, 256, 256)}
 LONG = replace(BASE, model_options=WIDE, epochs=12)
 
@@ -65,6 +69,16 @@ def _scaled(recipe: Recipe, batch_size: int, momentum: float) -> Recipe:
     rates = {"rest": replace(rest, lr=times * rest.lr), "linear": replace(linear, lr=times * linear.lr)}
     return replace(recipe, batch_size=batch_size, optimizer=replace(MUON, momentum=momentum, **rates))
 
+
+LEVEL_95 = replace(
+    _scaled(BASE, 1024, momentum=0.6),
+    model_options={"widths": (128, 384, 384)},
+    augment=(
+        PadCrop(pixels=4, mode="reflect"),
+        AlternatingFlip(),
+        Erasing(probability=1.0, area=(0.14, 0.14), aspect=(1.0, 1.0)),
+    ),
+)
 
 EXPERIMENTS = {
     "baseline": Experiment(BASE, "92.0% in one view: 91.2% were seen after 7.3 epochs"),
@@ -109,6 +123,14 @@ EXPERIMENTS = {
     "smoothing 0.1": Experiment(replace(BASE, label_smoothing=0.1), "no difference"),
     "head decays less": Experiment(
         _muon(linear=Sgd(lr=0.0052, momentum=0.85, nesterov=True, weight_decay=0.05)), "no difference"
+    ),
+    "128/384/384, squares erased, 25 epochs": Experiment(
+        replace(LEVEL_95, epochs=25),
+        "95.0% in six views: without squares all images and 20 epochs came to 94.8% of the test, 99.3% of their own",
+    ),
+    "128/384/384, squares erased, 18 epochs, three convolutions": Experiment(
+        replace(LEVEL_95, epochs=18, model_options=LEVEL_95.model_options | {"depth": 3}),
+        "the same in the same time: depth pays as much as length",
     ),
 }
 
