@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +136,7 @@ def race_table(record: dict[str, Any]) -> str:
 def _race_accuracy(record: dict[str, Any], name: str) -> str:
     """Of every run of ours, or of the one whole run of a script."""
     if "test" in record["turns"][0][name]:
-        found = [turn[name]["test"]["top1"] for turn in record["turns"]]
-        each = ", ".join(map(percent, found))
-        return f"mean {percent(statistics.mean(found))} ({each}; {record['turns'][0][name]['test']['protocol']})"
+        return _mean_of(turn[name]["test"]["top1"] for turn in record["turns"])
     whole = record["full"].get(name.rpartition(" ")[2])
     return f"{percent(whole[-1]['views_top1'])} (one whole run; six views)" if whole else ""
 
@@ -152,6 +150,34 @@ def experiments_table(record: list[dict[str, Any]]) -> str:
         cells = [each["name"], each["expected"], str(each["seed"]), f"{each['epochs']:.0f}", *top1]
         rows.append(f"| {' | '.join(cells)} | {each['train_seconds']:.0f} |")
     return "\n".join(rows)
+
+
+def levels_table(record: list[dict[str, Any]]) -> str:
+    """What the fast recipes reached: a line a recipe and number of training images, over its seeds."""
+    groups: dict[tuple[str, int, float], list[dict[str, Any]]] = {}
+    for each in record:
+        groups.setdefault((each["recipe"], each["train_images"], each["epochs"]), []).append(each)
+    rows = ["| recipe | parameters | images | epochs | minutes | validation, one view | test, six views |"]
+    rows.append("|---|--:|--:|--:|--:|---|---|")
+    for (recipe, images, epochs), runs in groups.items():
+        minutes = statistics.mean(each["train_seconds"] + each["test"]["seconds"] for each in runs) / 60
+        shown = [_mean_of(each[part]["top1"] for each in runs if part in each) for part in ("val", "test")]
+        sizes = f"{runs[0]['parameters']:,} | {images:,} | {epochs:g} | {minutes:.1f}"
+        rows.append(f"| {recipe} | {sizes} | {' | '.join(shown)} |")
+    places = {
+        f"{held['threads']} threads of an {held['processor']} ({held['cpu_capability']}, "
+        f"{each['precision']} precision), torch {held['torch']}"
+        for each in record
+        for held in [each["environment"]]
+    }
+    return "\n".join([*rows, "", f"On {' or '.join(sorted(places))}. Minutes are of training and test."])
+
+
+def _mean_of(shares: Iterable[float]) -> str:
+    """One share as a percentage, or the mean of several with each of them."""
+    found = list(shares)
+    each = ", ".join(map(percent, found))
+    return f"mean {percent(statistics.mean(found))} ({each})" if len(found) > 1 else each
 
 
 def reliability_table(record: dict[str, Any]) -> str:
@@ -169,6 +195,7 @@ TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
     "performance.md": {
         "cpu-race": race_table,
         "cpu-short": race_table,
+        "fast-levels": levels_table,
         "fast-experiments": experiments_table,
         "resnet20-train": bench_table,
         "growth": bench_table,
