@@ -1,19 +1,22 @@
+import inspect
 import json
 import shutil
-from dataclasses import replace
+import signal
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import cnnlab
-from cnnlab.errors import DataError, UnknownNameError, UsageError
+from cnnlab.errors import DataError, InterruptedRunError, UnknownNameError, UsageError
 from cnnlab.explain.live import LiveFlow
 from cnnlab.recipes import get_recipe
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.recipe import Plateau, RandomArea, Recipe, Resolution
 from cnnlab.train.record import read_records
-from cnnlab.train.run import Settings, default_folder, differences, resume_run, train_run, train_seeds
-from cnnlab.train.watch import Watch
+from cnnlab.train.run import Run, Settings, default_folder, require_the_same, resume_run, train_run, train_seeds
+from cnnlab.train.watch import Moment, Watch
 from tests.train.training import RECIPE
 
 SHORT = replace(RECIPE, steps=2, batch_size=8)
@@ -72,7 +75,7 @@ def test_steps_that_are_read_later_make_the_same_run(tmp_path: Path) -> None:
     assert weights[0] == weights[1]
     assert begun.result["compile_seconds"] > 0
     assert begun.result["images_per_second"] > 0
-    assert differences(begun.folder, SHORT, SETTINGS) == []  # it may go on either way
+    require_the_same(begun.folder, SHORT, SETTINGS)  # it may go on either way
 
 
 def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:
@@ -107,6 +110,35 @@ def test_a_trained_run_is_loaded_and_tested_to_the_same_figure(tmp_path: Path) -
 def test_the_room_itself_trains(tmp_path: Path) -> None:
     run = cnnlab.train(SHORT, data="synthetic", run=tmp_path / "run", device="cpu")
     assert run.result["model"] == "resnet20"
+
+
+def test_the_room_takes_what_a_run_can_be_told() -> None:
+    takes = inspect.signature(type(cnnlab.train).__call__).parameters
+    told = {each.name: each.default for each in fields(Settings)}
+    assert {
+        name: each.default for name, each in takes.items() if name not in ("self", "recipe", "run", "resume")
+    } == told
+
+
+def test_the_room_goes_on_with_a_run_that_was_stopped(tmp_path: Path) -> None:
+    class StopAtOne(Watch):
+        def stepped(self, moment: Moment) -> None:
+            if moment.step == 1:
+                signal.raise_signal(signal.SIGTERM)
+
+    def go_on(folder: str, **more: Any) -> Run:
+        return cnnlab.train(SHORT, data="synthetic", run=tmp_path / folder, device="cpu", resume=True, **more)
+
+    alone = go_on("alone")
+    with pytest.raises(InterruptedRunError):
+        train_run(SHORT, SETTINGS, tmp_path / "stopped", watch=StopAtOne())
+    with pytest.raises(UsageError, match="seed: 0 before, now 1"):
+        go_on("stopped", seed=1)
+    for run in (go_on("stopped", keep=3), go_on("stopped")):
+        assert run.result["steps"] == 2
+        assert run.result["test"]["loss"] == alone.result["test"]["loss"]
+    with pytest.raises(UsageError, match="give run=FOLDER"):
+        cnnlab.train(SHORT, data="synthetic", resume=True)
 
 
 def test_another_length_stretches_the_recipe_and_leaves_its_numbers(tmp_path: Path) -> None:
@@ -234,15 +266,12 @@ def test_a_patient_run_says_which_epoch_it_ends_with(tmp_path: Path) -> None:
 
 
 def test_what_a_run_began_with_is_held_against_what_is_given_now(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    assert differences(folder, SHORT, SETTINGS) == []
-    run = train_run(SHORT, SETTINGS, folder)
-    assert differences(run.folder, SHORT, replace(SETTINGS, save_seconds=1.0)) == []
+    run = train_run(SHORT, SETTINGS, tmp_path / "run")
+    require_the_same(run.folder, SHORT, replace(SETTINGS, save_seconds=1.0))
     faster = replace(SHORT, optimizer=replace(SHORT.optimizer, lr=0.5))
-    assert differences(run.folder, faster, replace(SETTINGS, seed=1)) == [
-        f"optimizer.lr: {SHORT.optimizer.lr} before, now 0.5",
-        "seed: 0 before, now 1",
-    ]
+    both = rf"optimizer.lr: {SHORT.optimizer.lr} before, now 0.5; seed: 0 before, now 1\. Give"
+    with pytest.raises(UsageError, match=both):
+        require_the_same(run.folder, faster, replace(SETTINGS, seed=1))
 
 
 def test_the_same_command_may_be_repeated_until_a_run_is_done_and_after(tmp_path: Path) -> None:

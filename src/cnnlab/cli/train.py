@@ -279,14 +279,9 @@ def _goes_on_by_itself(args: argparse.Namespace, *, compare: bool) -> bool:
     if not (args.run / "recipe.json").is_file():
         return False
     if compare:
-        from cnnlab.train.run import differences
+        from cnnlab.train.run import require_the_same
 
-        changed = differences(args.run, _recipe(args), _settings(args))
-        if changed:
-            raise UsageError(
-                f"--resume auto goes on with what {args.run} began with, and this is not it: {'; '.join(changed)}. "
-                "Give what it began with, or choose another --run"
-            )
+        require_the_same(args.run, _recipe(args), _settings(args))
     return True
 
 

@@ -208,23 +208,45 @@ def resume_run(
         return _train(recipe, settings, run, team, watch or Watch(), watch_steps, resume=which)
 
 
+def go_on_or_train(recipe: str | Recipe, settings: Settings, folder: Path | None) -> Run:
+    """Go on with the run in `folder` if it has begun, else begin it; a finished one is given as it is.
+
+    Raises:
+        UsageError: there is no folder, or the run began with another recipe or other settings.
+    """
+    if folder is None:
+        raise UsageError("to go on with a run its folder must be named; give run=FOLDER besides resume=True")
+    if not (folder / RECIPE).is_file():
+        return train_run(recipe, settings, folder)
+    require_the_same(folder, get_recipe(recipe) if isinstance(recipe, str) else recipe, settings)
+    return resume_run(folder, "auto", changes={name: getattr(settings, name) for name in CHANGEABLE})
+
+
 def _scale(settings: Settings) -> Scale:
     return Scale(settings.sync_bn, settings.rank_seconds, settings.fsdp)
 
 
-def differences(folder: Path, recipe: Recipe, settings: Settings) -> list[str]:
-    """What a run began with that `recipe` and `settings` have otherwise, a line each; nothing for a run not begun.
+def require_the_same(folder: Path, recipe: Recipe, settings: Settings) -> None:
+    """Refuse to go on with a run that began with another recipe or other settings.
 
     What `CHANGEABLE` names does not count, nor what the run was to find by itself.
+
+    Raises:
+        UsageError: names each difference.
     """
-    if not (folder / RECIPE).is_file():
-        return []
     settings_before = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     began = {**flat(recipes.to_dict(recipes.read(folder / RECIPE))), **settings_before}
     given = {**flat(recipes.to_dict(recipe)), **asdict(settings)}
     found = {"batch_size", "optimizer.lr", "epochs"} if settings.auto_batch_size or settings.auto_lr else set()
     names = [name for name in given if name not in (*CHANGEABLE, *found)]
-    return [f"{name}: {began.get(name)} before, now {given[name]}" for name in names if began.get(name) != given[name]]
+    changed = [
+        f"{name}: {began.get(name)} before, now {given[name]}" for name in names if began.get(name) != given[name]
+    ]
+    if changed:
+        raise UsageError(
+            f"resuming goes on with what {folder} began with, and this is not it: {'; '.join(changed)}. Give what it "
+            "began with, or choose another folder"
+        )
 
 
 def try_lrs(
