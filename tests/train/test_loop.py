@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 from dataclasses import replace
@@ -25,11 +24,11 @@ from cnnlab.recipes.recipe import (
 from cnnlab.train.build import build_network, step_seed
 from cnnlab.train.checkpoint import list_checkpoints
 from cnnlab.train.freeze import ALL_BUT_CLASSIFIER
-from cnnlab.train.loop import Training, fit
+from cnnlab.train.loop import fit
 from cnnlab.train.record import TIMING, read_records
 from cnnlab.train.watch import Moment, Watch
 from tests.train.conftest import TrainingIn
-from tests.train.training import RECIPE, small_parts, with_lr
+from tests.train.training import RECIPE, same, small_parts, weights, with_lr
 
 FLAT = OneCycle(peak_at=0.0, final_factor=1.0)
 MUON = replace(
@@ -39,17 +38,6 @@ MUON = replace(
     resolutions=(Resolution(until=0.5, pixels=12),),
     label_smoothing=0.1,
 )
-
-
-def weights(training: Training) -> dict[str, torch.Tensor]:
-    found = {f"network.{name}": value for name, value in training.network.state_dict().items()}
-    if training.average is not None:
-        found |= {f"average.{name}": value for name, value in training.average.state_dict().items()}
-    return found
-
-
-def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def untimed(folder: Path) -> list[dict[str, object]]:
@@ -123,27 +111,6 @@ def test_a_shorter_run_keeps_the_shape_of_the_schedule(training_in: TrainingIn, 
     training.clock.total_steps = 4  # half of the recipe's eight
     fit(training)
     assert [each.lr for each in watch.moments] == pytest.approx([0.05, 0.05, 0.005, 0.0005])
-
-
-def test_a_loss_that_is_no_number_stops_at_that_step_and_keeps_the_last_good_checkpoint(
-    training_in: TrainingIn, tmp_path: Path
-) -> None:
-    training = training_in(tmp_path / "run", with_lr(1e30))
-    training.step()
-    training.save()
-    good = {name: value.clone() for name, value in weights(training).items()}
-    with pytest.raises(NonFiniteLossError) as caught:
-        fit(training)
-    message = str(caught.value)
-    assert "learning rate" in message
-    assert "step-00000001" in message
-    note = json.loads((tmp_path / "run" / "bad-step.json").read_text())
-    assert note["step"] == training.clock.step
-    assert len(note["indices"]) == 16
-    training.run.close()
-    resumed = training_in(tmp_path / "run", training.recipe, resume=True)
-    resumed.restore("last")
-    assert same(weights(resumed), good)
 
 
 def test_a_stop_signal_saves_the_step_it_came_in(training_in: TrainingIn, tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+
 from cnnlab.data.parts import Parts
 from cnnlab.data.synthetic import synthetic
 from cnnlab.recipes.recipe import Ema, Flip, MultiStep, PadCrop, Recipe, Sgd
+from cnnlab.train.loop import Training
 
 RECIPE = Recipe(
     name="test/tiny",
@@ -30,3 +33,16 @@ def small_parts() -> Parts:
 def with_lr(lr: float) -> Recipe:
     """The recipe at another learning rate."""
     return replace(RECIPE, optimizer=Sgd(lr=lr))
+
+
+def weights(training: Training) -> dict[str, torch.Tensor]:
+    """The tensors of the network and of its average, by name."""
+    found = {f"network.{name}": value for name, value in training.network.state_dict().items()}
+    if training.average is not None:
+        found |= {f"average.{name}": value for name, value in training.average.state_dict().items()}
+    return found
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    """Whether two networks' tensors are equal to the bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)

@@ -15,7 +15,7 @@ from torch import Tensor
 from cnnlab.data import augment
 from cnnlab.data.loader import Batch, Weights
 from cnnlab.data.parts import Parts
-from cnnlab.errors import CheckpointError, InterruptedRunError, NonFiniteLossError, UsageError
+from cnnlab.errors import CheckpointError, InterruptedRunError, UsageError
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy
 from cnnlab.evaluate.protocols import PROTOCOLS
 from cnnlab.models.device import place_network, return_freed_memory
@@ -23,13 +23,14 @@ from cnnlab.models.layers import Network
 from cnnlab.recipes.recipe import Ema, Recipe, WarmupUntilError
 from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.average import new_share, update_average
-from cnnlab.train.bad_step import MOST_IN_A_ROW, STOP, OnBadStep, bad_in_a_row, likely_cause, what_is_wrong
+from cnnlab.train.bad_step import STOP, OnBadStep, what_is_wrong
 from cnnlab.train.batches import TrainingBatches
 from cnnlab.train.build import build_forward, build_network, check_labels, step_seed
 from cnnlab.train.clock import Clock, pixels_at
 from cnnlab.train.distributed import ALONE_TEAM, Team
 from cnnlab.train.freeze import Frozen, freeze
 from cnnlab.train.graphed import AHEAD_STEPS, GraphedStep, Reading, use_graphs, why_not
+from cnnlab.train.leave_out import leave_out
 from cnnlab.train.losses import build_loss
 from cnnlab.train.memory import Fits, batch_trial, does_not_fit, is_out_of_memory
 from cnnlab.train.optim import build_optimizers, in_use, set_lr, slow_body, start_at_rest
@@ -37,7 +38,7 @@ from cnnlab.train.patience import waited_epochs
 from cnnlab.train.precision import resolve_precision
 from cnnlab.train.pretrained import Source, load_pretrained
 from cnnlab.train.progress import Progress, Window
-from cnnlab.train.record import BAD_STEP, FLOW, RunFolder, read_records
+from cnnlab.train.record import FLOW, RunFolder, read_records
 from cnnlab.train.saver import Saver
 from cnnlab.train.schedule import lr_factor, warmup_factor
 from cnnlab.train.signals import StopRequest
@@ -223,7 +224,7 @@ class Training:
         if wrong is None:
             self._update_average()
         else:
-            self._leave_out(wrong, batch, epoch, lr)
+            leave_out(self, wrong, batch, epoch, lr)
         seconds = self.team.of_first(time.perf_counter() - started)
         self.clock.tick(seconds, self.full_pixels, self._test_seconds(), warms_up=warms_up)
         if wrong is None:
@@ -281,7 +282,7 @@ class Training:
         self.graphed.go_on()
         self.clock, self.progress.averaged = replace(begun.before), begun.averaged
         batch = self.batches.batch(*divmod(self.clock.step, self._epoch_steps))
-        self._leave_out(wrong, batch, begun.epoch, begun.lr)
+        leave_out(self, wrong, batch, begun.epoch, begun.lr)
         self.clock.tick(begun.seconds, self.full_pixels, self._test_seconds())
 
     def _end_epoch(self, epoch: int, lr: float) -> None:
@@ -539,71 +540,6 @@ class Training:
             self.progress.warming_up = False
         self.progress.window = Window()
 
-    # -- a bad step, which has changed nothing ------------------------------------------------------------
-
-    def _leave_out(self, wrong: str, batch: Batch, epoch: int, lr: float) -> None:
-        """Write down what a bad step was, and go on without it, if the rule says so.
-
-        Raises:
-            NonFiniteLossError: the rule says to stop, or it has been followed often enough.
-        """
-        rule, progress, step = self.on_bad_step, self.progress, self.clock.step
-        self._note_bad_step(wrong, batch, epoch, lr)
-        what = f"{wrong} at step {step} (epoch {epoch})"
-        again = bad_in_a_row([*progress.bad_steps, step]) > MOST_IN_A_ROW
-        if again or rule.action == "stop" or (rule.action == "rollback" and progress.rollbacks == rule.rollbacks):
-            raise NonFiniteLossError(self._why_it_stops(what, batch, lr))
-        progress.bad_steps.append(step)
-        back = f"; weights are back at {self._roll_back()}" if rule.action == "rollback" else ""
-        self.watch.said(f"{what}: this batch is left out{back}")
-
-    def _note_bad_step(self, wrong: str, batch: Batch, epoch: int, lr: float) -> None:
-        """Keep what `diagnose --replay` needs: the batch's images by number, and the training before the step."""
-        noted = {
-            "step": self.clock.step,
-            "epoch": epoch,
-            "wrong": wrong,
-            "lr": lr,
-            "indices": self.team.gather(torch.from_numpy(batch.indices)).tolist(),
-            "finite_images": self._images_are_finite(batch),
-            "finite_weights": all(bool(torch.isfinite(each).all()) for each in self.network.parameters()),
-        }
-        try:
-            before = snapshot(self)
-            if self.team.world.first:
-                checkpoints.save(self.run.path / BAD_STEP, self.clock.step, before, keep=1)
-            self.run.write_json(f"{BAD_STEP}.json", noted)
-        except (CheckpointError, OSError) as error:
-            self.watch.said(f"warning: the bad step could not be written down: {error}")
-
-    def _images_are_finite(self, batch: Batch) -> bool:
-        """Whether every process's share of a batch holds numbers only."""
-        return all(finite for (finite,) in self.team.agree(bool(torch.isfinite(batch.images).all())))
-
-    def _why_it_stops(self, what: str, batch: Batch, lr: float) -> str:
-        finite_images = self._images_are_finite(batch)
-        with contextlib.suppress(CheckpointError):  # told already, or not what the user needs now
-            self.saver.wait()
-        whole = checkpoints.newest_whole(self.run.checkpoints)
-        return (
-            f"{what}, in the batch of training images {batch.indices[:5].tolist()}… (all in "
-            f"{self.run.path / BAD_STEP}.json); {likely_cause(self.clock.step, lr, finite_images=finite_images)}. "
-            f"Where it begins: cnnlab diagnose --replay {self.run.path}. "
-            + (f"The last good checkpoint is kept: {whole}" if whole else "No checkpoint had been saved yet.")
-        )
-
-    def _roll_back(self) -> str:
-        """Put the weights and all that goes with them back to the newest checkpoint; gives its name."""
-        self.saver.wait()
-        self.team.wait_for_all()  # for what rank 0 has just written
-        found = checkpoints.choose(self.run.checkpoints, "last").checkpoint
-        assert found is not None  # `last` finds one, or says that there is none
-        progress = put_back(self, checkpoints.load(found))
-        self._forget_graphs()
-        self.progress.averaged = progress.averaged
-        self.progress.rollbacks += 1
-        return found.name
-
     # -- validation -------------------------------------------------------------------------------------
 
     @property
@@ -709,13 +645,14 @@ class Training:
         """Be where a checkpoint was written."""
         self._begun.clear()
         self.progress = put_back(self, saved)
-        self._forget_graphs()
+        self.forget_graphs()
         if self.best is not None:
             with self.team.loading():
                 self.best.load_state_dict(saved.tensors["best"])
         self.clock = replace(Clock(**saved.state["clock"]), resolutions=self.recipe.resolutions)
 
-    def _forget_graphs(self) -> None:
+    def forget_graphs(self) -> None:
+        """Capture steps anew: the tensors that graphs hold are no longer the training's."""
         if self.graphed is not None:
             self.graphed.forget()
 
