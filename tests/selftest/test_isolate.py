@@ -46,6 +46,16 @@ def test_memory_is_measured_for_each_case_and_bounded() -> None:
     assert "Unable to allocate" in beyond.value
 
 
+def test_what_a_case_leaves_in_a_circle_is_gone_before_the_next() -> None:
+    def leave(case: int) -> int:
+        circle: list[object] = [np.ones(40_000_000, np.uint8)]
+        circle.append(circle)
+        return case
+
+    found = list(in_turn(leave, range(20), seconds=30, megabytes=300))
+    assert [each.fault for each in found] == [None] * 20
+
+
 def test_no_process_is_left_when_nobody_asks_for_the_rest() -> None:
     pids = in_turn(lambda _: os.getpid(), range(1_000_000), seconds=5, megabytes=100)
     pid = next(pids).value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import json
 import os
 import select
@@ -181,6 +182,7 @@ def _line(pipe: IO[bytes], seconds: float) -> bytes:
 
 def _answer(function: Callable[[int], Any], cases: Sequence[int], pipe: int, megabytes: float) -> int:
     _limit_memory(megabytes)
+    gc.freeze()  # what was there before the first case need not be looked through after each
     for case in cases:
         before, started = _restart_peak(), time.monotonic()
         try:
@@ -204,6 +206,7 @@ def _limit_memory(megabytes: float) -> None:
 
 def _restart_peak() -> float:
     """Begin the peak of this process's memory anew; returns what it holds now, in megabytes."""
+    gc.collect()  # an error holds on to all that its traceback names, threads and their address space among it
     return_freed_memory()  # else what an earlier case has left serves this one unseen
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
