@@ -28,6 +28,7 @@ def taken_over(run: Path) -> dict[str, Any]:
         **kept,
         "train_images": data["train_images"],
         "precision": recipe["precision"],
+        "resolutions": [each["pixels"] for each in recipe["resolutions"]],
         "environment": {name: place[name] for name in PLACE} | {"torch": place["packages"]["torch"]},
     }
 
