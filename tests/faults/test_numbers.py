@@ -15,9 +15,8 @@ from cnnlab.train.bad_step import MOST_IN_A_ROW, OnBadStep, parse_on_bad_step
 from cnnlab.train.checkpoint import list_checkpoints, load
 from cnnlab.train.loop import Training, fit
 from cnnlab.train.state import snapshot
-from cnnlab.train.watch import Watch
 from tests.train.conftest import TrainingIn
-from tests.train.training import RECIPE
+from tests.train.training import RECIPE, Said, same
 
 pytestmark = pytest.mark.faults
 
@@ -25,21 +24,9 @@ SMALL = replace(RECIPE, model="resnet_matlab", model_options={"width": 4, "units
 SKIP, ROLL_BACK = parse_on_bad_step("skip"), parse_on_bad_step("rollback:1")
 
 
-class Said(Watch):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def said(self, message: str) -> None:
-        self.lines.append(message)
-
-
 def numbers(training: Training) -> dict[str, torch.Tensor]:
     tensors = snapshot(training).tensors
     return {f"{group}.{name}": each.clone() for group in tensors for name, each in tensors[group].items()}
-
-
-def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def poison_pixels(training: Training, wild: Callable[[int], bool]) -> None:

@@ -16,9 +16,9 @@ from cnnlab.recipes.recipe import CopyLayers
 from cnnlab.train import pretrained
 from cnnlab.train.pretrained import OFFICIAL, Source, find_source, load_pretrained
 from cnnlab.train.run import Settings, resume_run, train_run
-from cnnlab.train.watch import Watch
 from cnnlab.types import Preprocess
 from tests.conftest import CLASSES, PIXELS
+from tests.train.training import Said
 
 FINETUNE = replace(get_recipe("modern/finetune"), epochs=1, batch_size=8, folder_pixels=PIXELS, resolutions=())
 
@@ -119,14 +119,6 @@ def test_published_weights_are_fetched_when_they_are_loaded(digits: Path, monkey
     network = create_model("resnet20", num_classes=7)
     load_pretrained(network, "resnet20", find_source("resnet20"), "abcdefg")
     assert torch.equal(network.state_dict()["conv1.weight"], weights_of(digits)["conv1.weight"])
-
-
-class Said(Watch):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def said(self, message: str) -> None:
-        self.lines.append(message)
 
 
 def test_a_run_starts_from_another_sees_as_it_did_and_resumes_without_it(

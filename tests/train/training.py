@@ -10,6 +10,7 @@ from cnnlab.data.parts import Parts
 from cnnlab.data.synthetic import synthetic
 from cnnlab.recipes.recipe import Ema, Flip, MultiStep, PadCrop, Recipe, Sgd
 from cnnlab.train.loop import Training
+from cnnlab.train.watch import Watch
 
 RECIPE = Recipe(
     name="test/tiny",
@@ -23,6 +24,16 @@ RECIPE = Recipe(
     augment=(PadCrop(pixels=2), Flip()),
     average=Ema(decay=0.9),
 )
+
+
+class Said(Watch):
+    """Keeps what a training says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def said(self, message: str) -> None:
+        self.lines.append(message)
 
 
 def small_parts() -> Parts:
@@ -44,5 +55,5 @@ def weights(training: Training) -> dict[str, torch.Tensor]:
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    """Whether two networks' tensors are equal to the bit."""
+    """Whether two sets of tensors have the same names, and are equal to the bit."""
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
