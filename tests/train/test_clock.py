@@ -58,6 +58,14 @@ def test_a_training_that_fits_its_budget_keeps_its_own_steps() -> None:
     assert not clock.by_deadline
 
 
+def test_a_training_that_starts_slowly_and_becomes_fast_takes_no_more_steps_than_its_own() -> None:
+    clock = Clock(1000, budget_seconds=200)
+    while not clock.done:
+        clock.tick(0.5 if clock.step < 30 else 0.1, full_pixels=32)
+    assert 900 < clock.step <= 1000
+    assert clock.used_seconds < 130
+
+
 def test_a_training_that_does_not_fit_is_shortened() -> None:
     clock = Clock(1000, budget_seconds=20)
     run_out(clock)

@@ -18,7 +18,8 @@ class Clock:
     Without `budget_seconds`, the share is `step / total_steps`: the same on any machine. With it, each
     step moves the share on by what, at the measured pace, ends the training at the deadline: steps at
     a lower resolution are known to be cheaper by their number of pixels. A training that fits its
-    budget anyway is left at its own number of steps unless `stretch` asks to fill the time.
+    budget anyway is left at its own number of steps unless `stretch` asks to fill the time; one that started
+    slowly never takes more steps than its own, however fast it becomes.
     """
 
     total_steps: int
@@ -74,7 +75,7 @@ class Clock:
         by_steps = 1 / self.total_steps
         needed = self.unit_seconds * work / max(left_seconds, 1e-9)
         if self.step > MEASURED_STEPS:
-            self.by_deadline = self.stretch or self.by_deadline or needed > by_steps
+            self.by_deadline = self.stretch or needed > by_steps
         self.share = min(1.0, self.share + (needed if self.by_deadline else by_steps))
         if self.done or (self.by_deadline and left_seconds < self.unit_seconds / 2):
             self.share = 1.0
