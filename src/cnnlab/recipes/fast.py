@@ -43,6 +43,7 @@ CIFAR10_95 = replace(
     CIFAR10,
     name="fast/cifar10-95",
     model_options={"widths": (128, 384, 384)},
+    epochs=18,
     cpu_minutes=None,
     augment=(PadCrop(pixels=4, mode="reflect"), AlternatingFlip()),
     resolutions=(),  # small images are cheap, and cost accuracy that this level cannot spare
