@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from cnnlab.bench import growth, inference, networks, predict_folder, resnet20_train, startup, time_to_accuracy
+from cnnlab.bench import (
+    fast_step,
+    growth,
+    inference,
+    networks,
+    predict_folder,
+    resnet20_train,
+    startup,
+    time_to_accuracy,
+)
 from cnnlab.bench.row import Row
 from cnnlab.errors import unknown_name
 
@@ -18,6 +27,9 @@ ROWS: dict[str, Row] = {
         predict_folder.measure,
     ),
     "resnet20-train": Row("ResNet-20 training, batch 128: the usual loop, cnnlab's", 1.5, 5, resnet20_train.measure),
+    "fast-step": Row(
+        "a step of fast/cifar10: as it is, float32, compiled, in pieces, its batch alone", 6.0, 5, fast_step.measure
+    ),
     **{
         f"infer-{name}": Row(
             f"{name} answers: torchvision, cnnlab, --fast, torch.compile, onnxruntime",

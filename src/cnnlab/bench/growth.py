@@ -25,13 +25,14 @@ from functools import partial
 import torch
 
 from cnnlab.bench.row import Case, Curve, Found, Plan, Plot
-from cnnlab.bench.training import BATCH, CPU, begun, noise, training
+from cnnlab.bench.training import BATCH, CPU, begun, noise, paper_rule, training
 from cnnlab.bench.turns import Way, Work, own_processes, take_turns
 from cnnlab.measure.cost import parameter_bytes, time_network
 from cnnlab.measure.machine import Machine, measure_machine
 from cnnlab.measure.memory import peak_bytes
 from cnnlab.models.catalog import create_model
 from cnnlab.models.device import return_freed_memory
+from cnnlab.recipes.recipe import Recipe
 
 DEPTHS = ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
 HALF, DOUBLE = "resnet56", "resnet110"  # 125.5 and 252.9 million multiply-accumulates
@@ -107,9 +108,13 @@ def measure(plan: Plan) -> Found:
 def _step_seconds(plan: Plan) -> dict[str, list[float]]:
     """Seconds a step by what is varied: the network at the least batch, and the batch with the least network."""
     ways: dict[str, Way] = {
-        model: partial(training, model, images=STEPS * BATCHES[0], batch_size=BATCHES[0]) for model in DEPTHS
+        model: partial(training, paper_rule(model, batch_size=BATCHES[0]), images=STEPS * BATCHES[0])
+        for model in DEPTHS
     }
-    ways |= {str(size): partial(training, DEPTHS[0], images=STEPS * size, batch_size=size) for size in BATCHES[1:]}
+    ways |= {
+        str(size): partial(training, paper_rule(DEPTHS[0], batch_size=size), images=STEPS * size)
+        for size in BATCHES[1:]
+    }
     plan.say(f"growth: steps of {len(ways)} trainings")
     with own_processes(ways, plan.threads) as works:
         seconds = take_turns({name: partial(work, STEPS) for name, work in works.items()}, plan.rounds)
@@ -122,7 +127,7 @@ def _epoch_seconds(plan: Plan) -> tuple[list[float], list[float]]:
     plan.say("growth: epochs")
     many = FEW_IMAGES * MANY_TIMES
     ways: dict[str, Way] = {
-        str(images): partial(training, DEPTHS[0], images=images, batch_size=BATCH) for images in (FEW_IMAGES, many)
+        str(images): partial(training, paper_rule(DEPTHS[0]), images=images) for images in (FEW_IMAGES, many)
     }
     with own_processes(ways, plan.threads) as works:
         epochs = {name: partial(work, int(name) // BATCH) for name, work in works.items()}
@@ -132,11 +137,15 @@ def _epoch_seconds(plan: Plan) -> tuple[list[float], list[float]]:
 
 def _memory(plan: Plan) -> dict[str, list[float]]:
     """Peak bytes of a fresh process that takes a few steps, by what is varied."""
-    small = {"images": 2 * BATCHES[0], "batch_size": BATCHES[0]}
-    ways: dict[str, Way] = {model: partial(peak, model, **small) for model in (HALF, DOUBLE)}
-    ways |= {str(size): partial(peak, DEPTHS[0], images=2 * BATCHES[-1], batch_size=size) for size in BATCHES}
+    ways: dict[str, Way] = {
+        model: partial(peak, paper_rule(model, batch_size=BATCHES[0]), images=2 * BATCHES[0])
+        for model in (HALF, DOUBLE)
+    }
+    ways |= {
+        str(size): partial(peak, paper_rule(DEPTHS[0], batch_size=size), images=2 * BATCHES[-1]) for size in BATCHES
+    }
     images = {"few images": IN_MEMORY, "many images": IN_MEMORY * MANY_TIMES}
-    ways |= {name: partial(peak, DEPTHS[0], images=number, batch_size=BATCH) for name, number in images.items()}
+    ways |= {name: partial(peak, paper_rule(DEPTHS[0]), images=number) for name, number in images.items()}
     plan.say(f"growth: memory of {len(ways)} trainings")
     return {name: [_peak_of(name, way, plan.threads) for _ in range(MEMORY_ROUNDS)] for name, way in ways.items()}
 
@@ -147,10 +156,10 @@ def _peak_of(name: str, way: Way, threads: int | None) -> float:
 
 
 @contextmanager
-def peak(model: str, *, images: int, batch_size: int) -> Iterator[Work]:
+def peak(recipe: Recipe, *, images: int) -> Iterator[Work]:
     """A training that lets freed memory go: the peak of its process, in bytes, after as many steps as asked for."""
     return_freed_memory()
-    with begun(model, images=images, batch_size=batch_size) as made:
+    with begun(recipe, images=images) as made:
 
         def work(count: int) -> float:
             for _ in range(count):

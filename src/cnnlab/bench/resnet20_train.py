@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from cnnlab.bench.row import Case, Found, Plan
-from cnnlab.bench.training import BATCH, CPU, noise, training
+from cnnlab.bench.training import BATCH, CPU, noise, paper_rule, training
 from cnnlab.bench.turns import Way, Work, own_processes, take_turns, timed
 from cnnlab.measure.machine import measure_machine
 from cnnlab.models.catalog import create_model
@@ -82,8 +82,8 @@ def usual(workers: int) -> Iterator[Work]:
 WAYS: dict[str, Way] = {
     "usual loop, 0 workers": partial(usual, 0),
     "usual loop, 2 workers": partial(usual, 2),
-    OURS: partial(training, "resnet20", images=IMAGES),
-    NATIVE: partial(training, "resnet20", images=IMAGES, precision="native"),
+    OURS: partial(training, paper_rule("resnet20"), images=IMAGES),
+    NATIVE: partial(training, paper_rule("resnet20", precision="native"), images=IMAGES),
 }
 
 

@@ -12,10 +12,10 @@ import torch
 
 from cnnlab.bench.turns import Work, timed
 from cnnlab.data.parts import Part, Parts
-from cnnlab.data.preprocess import measure
 from cnnlab.models.device import keep_freed_memory
 from cnnlab.recipes.catalog import get_recipe
-from cnnlab.recipes.recipe import PrecisionName
+from cnnlab.recipes.recipe import PrecisionName, Recipe
+from cnnlab.train.inputs import preprocess_for
 from cnnlab.train.loop import Training
 from cnnlab.train.record import RunFolder
 from cnnlab.train.watch import Watch
@@ -33,31 +33,35 @@ def noise(images: int, pixels: int = 32) -> Part:
     return Part(drawn, torch.arange(images) % len(CLASSES))
 
 
+def paper_rule(model: str, *, batch_size: int = BATCH, precision: PrecisionName = "fp32") -> Recipe:
+    """The ResNet paper's rule for CIFAR-10 with `model`, on all images."""
+    recipe = replace(get_recipe("resnet2015/cifar10"), val_images=0)
+    return replace(recipe, model=model, batch_size=batch_size, precision=precision)
+
+
 @contextmanager
-def begun(model: str, *, images: int, batch_size: int = BATCH, precision: PrecisionName = "fp32") -> Iterator[Training]:
-    """A training of `model` by the ResNet paper's rule for CIFAR-10, before its first step, in a folder that goes."""
-    rule = replace(get_recipe("resnet2015/cifar10"), steps=FAR, epochs=None, val_images=0)
-    recipe = replace(rule, model=model, batch_size=batch_size, precision=precision)
+def begun(recipe: Recipe, *, images: int, compiled: bool = False) -> Iterator[Training]:
+    """A training that never ends, before its first step, on so many images and in a folder that goes."""
     train = noise(images)
     parts = Parts("noise", train, noise(0), None, CLASSES, "drawn", "")
     with tempfile.TemporaryDirectory() as folder, RunFolder(Path(folder) / "run", resume=False) as run:
         yield Training(
-            recipe,
+            replace(recipe, steps=FAR, epochs=None, cpu_minutes=None),
             parts,
-            measure(train.images, "pixel_mean"),
+            preprocess_for(recipe, parts),
             run,
             seed=0,
             device=CPU,
             minutes=None,
-            compiled=False,
+            compiled=compiled,
             save_seconds=FAR,
             watch=Watch(),
         )
 
 
 @contextmanager
-def training(model: str, *, images: int, batch_size: int = BATCH, precision: PrecisionName = "fp32") -> Iterator[Work]:
+def training(recipe: Recipe, *, images: int, compiled: bool = False) -> Iterator[Work]:
     """Such a training, with memory kept as `cnnlab train` does: seconds of as many steps as asked for."""
     keep_freed_memory()
-    with begun(model, images=images, batch_size=batch_size, precision=precision) as made:
+    with begun(recipe, images=images, compiled=compiled) as made:
         yield lambda count: timed(lambda: [made.step() for _ in range(count)])
