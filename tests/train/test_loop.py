@@ -181,6 +181,17 @@ def test_a_compiled_network_trains_to_the_same_loss(training_in: TrainingIn, tmp
     assert [each.loss for each in compiled.moments] == pytest.approx([each.loss for each in plain.moments], rel=1e-3)
 
 
+@pytest.mark.parametrize("recipe", [RECIPE, MUON], ids=["sgd", "muon"])
+def test_bf16_trains_as_float32_does(training_in: TrainingIn, tmp_path: Path, recipe: Recipe) -> None:
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        watch = Recording()
+        fit(training_in(tmp_path / precision, replace(recipe, precision=precision), watch=watch))
+        losses[precision] = [moment.loss for moment in watch.moments]
+    assert losses["bf16"] != losses["fp32"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("recipe", [RECIPE, MUON], ids=["sgd", "muon"])
