@@ -72,7 +72,7 @@ def test_predictions_stand_beside_what_came(here: Here, monkeypatch: pytest.Monk
 def test_the_memory_of_a_larger_batch_is_what_is_counted() -> None:
     peaks = []
     for size in (64, 128):
-        with own_processes({"step": partial(peak, paper_rule("resnet20", batch_size=size), images=128)}) as works:
+        with own_processes({"step": partial(peak, paper_rule("resnet20", size), images=128)}) as works:
             peaks.append(works["step"](2))
     kept = [count("resnet20", size, COMPUTING).kept_bytes for size in (64, 128)]
     assert peaks[1] - peaks[0] == pytest.approx(kept[1] - kept[0], rel=0.1)

@@ -17,7 +17,7 @@ def test_noise_is_the_same_each_time_and_has_all_classes() -> None:
 
 
 def test_it_is_cnnlabs_own_training_and_goes_over_the_end_of_an_epoch() -> None:
-    with begun(paper_rule("resnet20", batch_size=4), images=10) as made:
+    with begun(paper_rule("resnet20", 4), images=10) as made:
         before = [each.clone() for each in made.network.parameters()]
         folder = made.run.path
         for _ in range(3):
@@ -31,5 +31,5 @@ def test_it_is_cnnlabs_own_training_and_goes_over_the_end_of_an_epoch() -> None:
 def test_the_work_is_steps_and_gives_seconds(here: Here) -> None:
     here_is = module.keep_freed_memory
     assert here_is() is None
-    with training(paper_rule("resnet20", batch_size=4), images=8) as work:
+    with training(paper_rule("resnet20", 4), images=8) as work:
         assert work(2) > 0

@@ -108,13 +108,9 @@ def measure(plan: Plan) -> Found:
 def _step_seconds(plan: Plan) -> dict[str, list[float]]:
     """Seconds a step by what is varied: the network at the least batch, and the batch with the least network."""
     ways: dict[str, Way] = {
-        model: partial(training, paper_rule(model, batch_size=BATCHES[0]), images=STEPS * BATCHES[0])
-        for model in DEPTHS
+        model: partial(training, paper_rule(model, BATCHES[0]), images=STEPS * BATCHES[0]) for model in DEPTHS
     }
-    ways |= {
-        str(size): partial(training, paper_rule(DEPTHS[0], batch_size=size), images=STEPS * size)
-        for size in BATCHES[1:]
-    }
+    ways |= {str(size): partial(training, paper_rule(DEPTHS[0], size), images=STEPS * size) for size in BATCHES[1:]}
     plan.say(f"growth: steps of {len(ways)} trainings")
     with own_processes(ways, plan.threads) as works:
         seconds = take_turns({name: partial(work, STEPS) for name, work in works.items()}, plan.rounds)
@@ -127,7 +123,7 @@ def _epoch_seconds(plan: Plan) -> tuple[list[float], list[float]]:
     plan.say("growth: epochs")
     many = FEW_IMAGES * MANY_TIMES
     ways: dict[str, Way] = {
-        str(images): partial(training, paper_rule(DEPTHS[0]), images=images) for images in (FEW_IMAGES, many)
+        str(images): partial(training, paper_rule(DEPTHS[0], BATCH), images=images) for images in (FEW_IMAGES, many)
     }
     with own_processes(ways, plan.threads) as works:
         epochs = {name: partial(work, int(name) // BATCH) for name, work in works.items()}
@@ -138,14 +134,11 @@ def _epoch_seconds(plan: Plan) -> tuple[list[float], list[float]]:
 def _memory(plan: Plan) -> dict[str, list[float]]:
     """Peak bytes of a fresh process that takes a few steps, by what is varied."""
     ways: dict[str, Way] = {
-        model: partial(peak, paper_rule(model, batch_size=BATCHES[0]), images=2 * BATCHES[0])
-        for model in (HALF, DOUBLE)
+        model: partial(peak, paper_rule(model, BATCHES[0]), images=2 * BATCHES[0]) for model in (HALF, DOUBLE)
     }
-    ways |= {
-        str(size): partial(peak, paper_rule(DEPTHS[0], batch_size=size), images=2 * BATCHES[-1]) for size in BATCHES
-    }
+    ways |= {str(size): partial(peak, paper_rule(DEPTHS[0], size), images=2 * BATCHES[-1]) for size in BATCHES}
     images = {"few images": IN_MEMORY, "many images": IN_MEMORY * MANY_TIMES}
-    ways |= {name: partial(peak, paper_rule(DEPTHS[0]), images=number) for name, number in images.items()}
+    ways |= {name: partial(peak, paper_rule(DEPTHS[0], BATCH), images=number) for name, number in images.items()}
     plan.say(f"growth: memory of {len(ways)} trainings")
     return {name: [_peak_of(name, way, plan.threads) for _ in range(MEMORY_ROUNDS)] for name, way in ways.items()}
 

@@ -82,8 +82,8 @@ def usual(workers: int) -> Iterator[Work]:
 WAYS: dict[str, Way] = {
     "usual loop, 0 workers": partial(usual, 0),
     "usual loop, 2 workers": partial(usual, 2),
-    OURS: partial(training, paper_rule("resnet20"), images=IMAGES),
-    NATIVE: partial(training, paper_rule("resnet20", precision="native"), images=IMAGES),
+    OURS: partial(training, paper_rule("resnet20", BATCH), images=IMAGES),
+    NATIVE: partial(training, paper_rule("resnet20", BATCH, precision="native"), images=IMAGES),
 }
 
 

@@ -33,7 +33,7 @@ def noise(images: int, pixels: int = 32) -> Part:
     return Part(drawn, torch.arange(images) % len(CLASSES))
 
 
-def paper_rule(model: str, *, batch_size: int = BATCH, precision: PrecisionName = "fp32") -> Recipe:
+def paper_rule(model: str, batch_size: int, *, precision: PrecisionName = "fp32") -> Recipe:
     """The ResNet paper's rule for CIFAR-10 with `model`, on all images."""
     recipe = replace(get_recipe("resnet2015/cifar10"), val_images=0)
     return replace(recipe, model=model, batch_size=batch_size, precision=precision)
