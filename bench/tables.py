@@ -198,6 +198,7 @@ TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
         "cpu-short": race_table,
         "fast-levels": levels_table,
         "fast-experiments": experiments_table,
+        "fast-step": bench_table,
         "resnet20-train": bench_table,
         "growth": bench_table,
         "inference": bench_table,
