@@ -197,6 +197,7 @@ TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
         "cpu-race": race_table,
         "cpu-short": race_table,
         "fast-levels": levels_table,
+        "time-to-accuracy": bench_table,
         "fast-experiments": experiments_table,
         "fast-step": bench_table,
         "resnet20-train": bench_table,
