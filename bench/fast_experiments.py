@@ -1,6 +1,6 @@
 """What is tried for the fast recipe, on the validation images; the test images are not read.
 
-python bench/fast_experiments.py baseline wider --seeds 2
+python bench/fast_experiments.py baseline wide --seeds 0 1
 
 Each experiment is a change to a recipe, with what was expected of it written down before it ran. Results are added to
 bench/results/fast-experiments.json, from which docs/performance.md has its table.
@@ -243,9 +243,9 @@ def run(name: str, seed: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=EXPERIMENTS, metavar="NAME", help=", ".join(EXPERIMENTS))
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     args = parser.parse_args()
-    for seed in range(args.seeds):
+    for seed in args.seeds:
         for name in args.names:
             found = run(name, seed)
             held = json.loads(RESULT.read_text()) if RESULT.is_file() else []
