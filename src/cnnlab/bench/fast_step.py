@@ -73,6 +73,7 @@ def measure(plan: Plan) -> Found:
             seconds = take_turns({name: partial(work, STEPS) for name, work in works.items()}, plan.rounds)
         speeds = {name: [STEPS * RECIPE.batch_size / each for each in values] for name, values in seconds.items()}
         cases.append(Case(f"{pixels} pixels", "images/s", speeds, against=AS_IT_IS))
-    shares = {f"batch_share_at_{case.name.split()[0]}": 1 / case.ratio(BATCH_ALONE) for case in cases}
-    told = ", ".join(f"{share:.1%} at {name.rpartition('_')[2]} pixels" for name, share in shares.items())
-    return Found(cases, figures=shares, notes=(f"Making the batch takes {told} of a step.",))
+    shares = {pixels: 1 / case.ratio(BATCH_ALONE) for pixels, case in zip(PIXELS, cases, strict=True)}
+    told = ", ".join(f"{share:.1%} at {pixels} pixels" for pixels, share in shares.items())
+    figures = {f"batch_share_at_{pixels}": share for pixels, share in shares.items()}
+    return Found(cases, figures=figures, notes=(f"Making the batch takes {told} of a step.",))
