@@ -153,7 +153,7 @@ def experiments_table(record: list[dict[str, Any]]) -> str:
 
 
 def levels_table(record: list[dict[str, Any]]) -> str:
-    """What the fast recipes reached: a line a recipe and number of training images, over its seeds."""
+    """What the fast recipes reached: a line a recipe, images, epochs and sizes, over its seeds."""
     groups: dict[tuple[str, int, float, str], list[dict[str, Any]]] = {}
     for each in record:
         pixels = ", ".join(f"{pixels}" for pixels in (*each["resolutions"], 32))

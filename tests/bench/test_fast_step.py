@@ -28,8 +28,7 @@ def test_all_steps_are_on_images_of_one_size(pixels: int) -> None:
             made.step()
 
 
-def test_the_batch_alone_trains_nothing(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    here(fast_step)
+def test_the_batch_alone_trains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast_step, "keep_freed_memory", lambda: None)
     monkeypatch.setattr("cnnlab.train.loop.Training.step", None)
     with batches(at(16), images=32) as work:
