@@ -43,12 +43,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from cnnlab.bench.training import FAR, begun, noise_parts, paper_rule
+from cnnlab.bench.usual_loop import usual_steps
 from cnnlab.data.loader import Batch, Changes, make_batch
-from cnnlab.data.parts import Part, Parts
+from cnnlab.data.parts import Part
 from cnnlab.data.photo_loader import PhotoBatches
 from cnnlab.data.photos import usable_cores
 from cnnlab.data.sources import load
@@ -62,16 +63,12 @@ from cnnlab.models.device import keep_freed_memory, place_network
 from cnnlab.recipes.catalog import get_recipe
 from cnnlab.recipes.recipe import Recipe, with_settings
 from cnnlab.train.batches import augment_with
-from cnnlab.train.inputs import preprocess_for
 from cnnlab.train.loop import CALIBRATION_IMAGES, Training
-from cnnlab.train.record import RunFolder, environment
+from cnnlab.train.record import environment
 from cnnlab.train.run import Settings, train_run
-from cnnlab.train.watch import Watch
 
 MARK = "@answer "  # before what a contender says, among whatever else it prints; as in gate/sitecustomize.py
 GATE = Path(__file__).parent / "gate"
-FAR = 10**9  # more steps, and seconds between checkpoints, than are ever reached
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 OUT = Path(__file__).parent / "results" / "gpu.json"
 PEERS = {
     "cifar10-speedrun": ("94", "cifar10-speedrun/cifar10_speedrun.py"),
@@ -160,21 +157,22 @@ def calibration_seconds(recipe: Recipe, device: torch.device) -> float:
 def training_steps(how: Mapping[str, Any]) -> Turns:
     """Our training of a CIFAR network by the ResNet paper's rule, as many steps a turn."""
     sizes, device = Sizes(**how["sizes"]), torch.device(how["device"])
-    recipe = replace(
-        get_recipe("resnet2015/cifar10"), model=how["model"], batch_size=sizes.cifar_batch, steps=FAR, epochs=None
-    )
-    with begun(recipe, cifar(sizes), device, compiled=how["compiled"]) as training:
-        yield from speeds(training, sizes)
+    keep_freed_memory()
+    recipe, parts = paper_rule(how["model"], sizes.cifar_batch), noise_parts(sizes.cifar_images)
+    with begun(recipe, parts, device=device, compiled=how["compiled"], graphs=True) as training:
+        yield from our_speeds(training, sizes)
 
 
 def photo_steps(how: Mapping[str, Any]) -> Turns:
     """Our training on photos whose pixels are there already, in pinned memory: all but reading and decoding."""
     sizes, device = Sizes(**how["sizes"]), torch.device(how["device"])
+    keep_freed_memory()
+    recipe = photo_recipe(sizes)
     with photos(sizes) as folder:
-        recipe = photo_recipe(sizes)
-        with begun(recipe, load(folder, photos=True, val_images=0), device, compiled=sizes.compiled) as training:
+        parts = load(folder, photos=True, val_images=0)
+        with begun(recipe, parts, device=device, compiled=sizes.compiled, graphs=True) as training:
             training.batches = MadeBatches(recipe, training, sizes)  # type: ignore[assignment]
-            yield from speeds(training, sizes)
+            yield from our_speeds(training, sizes)
 
 
 def pipeline(how: Mapping[str, Any]) -> Turns:
@@ -184,52 +182,37 @@ def pipeline(how: Mapping[str, Any]) -> Turns:
     recipe = photo_recipe(sizes)
     with photos(sizes) as folder:
         parts = load(folder, photos=True, val_images=0)
-        training = partial(begun, recipe, parts, device, compiled=False, gpu_jpegs=how["gpu_jpegs"])
-        with training() as made:
-            inner = made.batches._batches
+        with begun(recipe, parts, device=device, gpu_jpegs=how["gpu_jpegs"]) as training:
+            batches = training.batches
+            inner = batches._batches
             assert isinstance(inner, PhotoBatches)
             if how["gpu_jpegs"] and inner.notes:
                 raise UsageError(inner.notes[0])
-            for first in count(0, sizes.steps):
-                wait_for(device)
-                started = time.perf_counter()
-                for step in range(first, first + sizes.steps):
-                    made.batches.batch(*divmod(step, made.batches.steps_per_epoch))
-                wait_for(device)
-                yield {"images_per_second": sizes.steps * sizes.photos_batch / (time.perf_counter() - started)}
+            places = (divmod(number, batches.steps_per_epoch) for number in count())
+            yield from speeds(lambda: batches.batch(*next(places)), sizes.steps, sizes.photos_batch, device)
 
 
-@contextlib.contextmanager
-def begun(recipe: Recipe, parts: Parts, device: torch.device, *, compiled: bool, **more: Any) -> Iterator[Training]:
-    """A training before its first step, in a folder that goes; steps are begun and read later."""
-    keep_freed_memory()
-    with tempfile.TemporaryDirectory() as folder, RunFolder(Path(folder) / "run", resume=False) as run:
-        yield Training(
-            recipe,
-            parts,
-            preprocess_for(recipe, parts),
-            run,
-            seed=0,
-            device=device,
-            minutes=None,
-            compiled=compiled,
-            save_seconds=FAR,
-            watch=Watch(),
-            graphs=True,
-            **more,
-        )
+def our_speeds(training: Training, sizes: Sizes) -> Turns:
+    """Images a second of our next steps, whatever is due at them included."""
+    return speeds(training.step, sizes.steps, training.recipe.batch_size, training.device, training.end_steps)
 
 
-def speeds(training: Training, sizes: Sizes) -> Turns:
-    """Images a second of the next `sizes.steps` steps, whatever is due at them included."""
+def speeds(
+    step: Callable[[], object],
+    steps: int,
+    batch_size: int,
+    device: torch.device,
+    end: Callable[[], object] = lambda: None,
+) -> Turns:
+    """Images a second of the next `steps` steps, each of `batch_size` images; `end` ends what they have begun."""
     while True:
-        wait_for(training.device)
+        wait_for(device)
         started = time.perf_counter()
-        for _ in range(sizes.steps):
-            training.step()
-        training.end_steps()
-        wait_for(training.device)
-        yield {"images_per_second": sizes.steps * training.recipe.batch_size / (time.perf_counter() - started)}
+        for _ in range(steps):
+            step()
+        end()
+        wait_for(device)
+        yield {"images_per_second": steps * batch_size / (time.perf_counter() - started)}
 
 
 class MadeBatches:
@@ -255,30 +238,11 @@ class MadeBatches:
 # -- contenders of others' -----------------------------------------------------------------------------------------
 
 
-def usual_steps(how: Mapping[str, Any]) -> Turns:
-    """The loop of tutorials: PIL images, torchvision's transforms, a DataLoader, contiguous float32, torch's SGD."""
-    from torch.utils.data import DataLoader
-
-    sizes, device, workers = Sizes(**how["sizes"]), torch.device(how["device"]), how["workers"]
-    loader: Any = DataLoader(
-        PilImages(cifar(sizes).train),
-        batch_size=sizes.cifar_batch,
-        shuffle=True,
-        drop_last=True,
-        num_workers=workers,
-        pin_memory=device.type == "cuda",
-        persistent_workers=workers > 0,
-    )
-    network = create_model(how["model"]).to(device).train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
-
-    def step(images: Tensor, labels: Tensor) -> None:
-        loss = F.cross_entropy(network(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    yield from paced(over_and_over(loader), step, sizes, sizes.cifar_batch, device)
+def usual(how: Mapping[str, Any]) -> Turns:
+    """The loop of tutorials."""
+    sizes, device = Sizes(**how["sizes"]), torch.device(how["device"])
+    steps = usual_steps(how["model"], sizes.cifar_images, sizes.cifar_batch, workers=how["workers"], device=device)
+    yield from speeds(lambda: next(steps), sizes.steps, sizes.cifar_batch, device)
 
 
 def timm_steps(how: Mapping[str, Any]) -> Turns:
@@ -296,7 +260,8 @@ def timm_steps(how: Mapping[str, Any]) -> Turns:
     optimizer = create_optimizer_v2(network, opt="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4)
     loss_of = nn.CrossEntropyLoss(label_smoothing=0.1).to(device)
 
-    def step(images: Tensor, labels: Tensor) -> None:
+    def step() -> None:
+        images, labels = next(batches)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
             loss = loss_of(run(images), labels)
@@ -307,8 +272,8 @@ def timm_steps(how: Mapping[str, Any]) -> Turns:
     labels = torch.arange(sizes.photos_batch) % 2
     pixels = [each.permute(0, 3, 1, 2).contiguous() for each in made_pixels(sizes, torch.device("cpu"))]
     pinned = [(each.pin_memory() if device.type == "cuda" else each, labels) for each in pixels]
-    loader = PrefetchLoader(over_and_over(pinned), device=device)
-    yield from paced(iter(loader), step, sizes, sizes.photos_batch, device)
+    batches = iter(PrefetchLoader(over_and_over(pinned), device=device))
+    yield from speeds(step, sizes.steps, sizes.photos_batch, device)
 
 
 def over_and_over(batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
@@ -317,50 +282,7 @@ def over_and_over(batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
         yield from batches
 
 
-def paced(
-    batches: Iterator[tuple[Tensor, Tensor]],
-    step: Callable[[Tensor, Tensor], None],
-    sizes: Sizes,
-    batch: int,
-    device: torch.device,
-) -> Turns:
-    """Images a second of the next `sizes.steps` steps."""
-    while True:
-        wait_for(device)
-        started = time.perf_counter()
-        for _ in range(sizes.steps):
-            images, labels = next(batches)
-            step(images.to(device, non_blocking=True), labels.to(device, non_blocking=True))
-        wait_for(device)
-        yield {"images_per_second": sizes.steps * batch / (time.perf_counter() - started)}
-
-
-class PilImages(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """Images as torchvision's own CIFAR-10 hands them out: one PIL image at a time."""
-
-    def __init__(self, part: Part) -> None:
-        from torchvision import transforms
-
-        self.images, self.labels = part.images.permute(0, 2, 3, 1).numpy(), part.labels.tolist()
-        crop, flip = transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()
-        self.transform = transforms.Compose([crop, flip, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(Image.fromarray(self.images[index])), self.labels[index]
-
-
 # -- what they train on --------------------------------------------------------------------------------------------
-
-
-def cifar(sizes: Sizes) -> Parts:
-    """Noise of CIFAR-10's shape, which costs what its images do."""
-    drawn = torch.randint(0, 256, (sizes.cifar_images, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    train = Part(drawn.to(torch.uint8), torch.arange(sizes.cifar_images) % 10)
-    none = Part(train.images[:0], train.labels[:0])
-    return Parts("noise", train, none, None, tuple(map(str, range(10))), "drawn", "")
 
 
 def photo_recipe(sizes: Sizes) -> Recipe:
@@ -373,8 +295,6 @@ def photo_recipe(sizes: Sizes) -> Recipe:
         batch_size=sizes.photos_batch,
         crop=replace(recipe.crop, pixels=sizes.photos_pixels),  # type: ignore[arg-type]
         test_crop_pixels=sizes.photos_pixels,
-        steps=FAR,
-        epochs=None,
         warmup=None,
     )
 
@@ -455,7 +375,7 @@ SERVED: dict[str, Callable[[Mapping[str, Any]], Turns]] = {
     "training": training_steps,
     "photos": photo_steps,
     "pipeline": pipeline,
-    "usual": usual_steps,
+    "usual": usual,
     "timm": timm_steps,
 }
 

@@ -7,7 +7,7 @@ import pytest
 from cnnlab.bench import fast_step
 from cnnlab.bench.fast_step import AS_IT_IS, BATCH_ALONE, at, batches, measure, ways
 from cnnlab.bench.row import Plan
-from cnnlab.bench.training import begun
+from cnnlab.bench.training import begun, noise_parts
 
 from .conftest import Here
 
@@ -20,7 +20,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("pixels", fast_step.PIXELS)
 def test_all_steps_are_on_images_of_one_size(pixels: int) -> None:
-    with begun(at(pixels), images=64) as made:
+    with begun(at(pixels), noise_parts(64)) as made:
         for _ in range(3):
             _, images, seen = made.images_of_step()
             assert tuple(images.shape) == (32, 3, pixels, pixels)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.bench import resnet20_train, time_to_accuracy
+from cnnlab.bench import time_to_accuracy
 from cnnlab.bench.row import Plan
 from cnnlab.bench.time_to_accuracy import USUAL, measure, read_curve, seconds_to
+from cnnlab.bench.training import BATCH
 from cnnlab.errors import UsageError
 
 from .conftest import Here
@@ -18,9 +19,7 @@ from .conftest import Here
 def slow_loop(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """The usual loop in small."""
     here(time_to_accuracy)
-    for name, value in {"BATCH": 8, "IMAGES": 16}.items():
-        monkeypatch.setattr(resnet20_train, name, value)
-    for name, value in {"STEPS": 1, "REST_SECONDS": 0.0}.items():
+    for name, value in {"IMAGES": BATCH, "STEPS": 1, "REST_SECONDS": 0.0}.items():
         monkeypatch.setattr(time_to_accuracy, name, value)
 
 

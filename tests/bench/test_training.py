@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from cnnlab.bench import training as module
-from cnnlab.bench.training import begun, noise, paper_rule, training
+from cnnlab.bench.training import begun, noise, noise_parts, paper_rule, training
 
 from .conftest import Here
 
@@ -17,7 +17,7 @@ def test_noise_is_the_same_each_time_and_has_all_classes() -> None:
 
 
 def test_it_is_cnnlabs_own_training_and_goes_over_the_end_of_an_epoch() -> None:
-    with begun(paper_rule("resnet20", 4), images=10) as made:
+    with begun(paper_rule("resnet20", 4), noise_parts(10)) as made:
         before = [each.clone() for each in made.network.parameters()]
         folder = made.run.path
         for _ in range(3):

@@ -23,7 +23,7 @@ from functools import partial
 import torch
 
 from cnnlab.bench.row import Case, Found, Plan
-from cnnlab.bench.training import begun, training
+from cnnlab.bench.training import begun, noise_parts, training
 from cnnlab.bench.turns import Way, Work, own_processes, take_turns, timed
 from cnnlab.models.device import keep_freed_memory
 from cnnlab.recipes.catalog import get_recipe
@@ -58,7 +58,7 @@ def ways(pixels: int) -> dict[str, Way]:
 def batches(recipe: Recipe, *, images: int) -> Iterator[Work]:
     """The batches of a training that takes no step: seconds of as many as asked for."""
     keep_freed_memory()
-    with begun(recipe, images=images) as made:
+    with begun(recipe, noise_parts(images)) as made:
         yield lambda count: timed(lambda: [made.images_of_step() for _ in range(count)])
 
 

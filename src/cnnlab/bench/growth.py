@@ -25,7 +25,7 @@ from functools import partial
 import torch
 
 from cnnlab.bench.row import Case, Curve, Found, Plan, Plot
-from cnnlab.bench.training import BATCH, CPU, begun, noise, paper_rule, training
+from cnnlab.bench.training import BATCH, CPU, begun, noise, noise_parts, paper_rule, training
 from cnnlab.bench.turns import Way, Work, own_processes, take_turns
 from cnnlab.measure.cost import parameter_bytes, time_network
 from cnnlab.measure.machine import Machine, measure_machine
@@ -152,7 +152,7 @@ def _peak_of(name: str, way: Way, threads: int | None) -> float:
 def peak(recipe: Recipe, *, images: int) -> Iterator[Work]:
     """A training that lets freed memory go: the peak of its process, in bytes, after as many steps as asked for."""
     return_freed_memory()
-    with begun(recipe, images=images) as made:
+    with begun(recipe, noise_parts(images)) as made:
 
         def work(count: int) -> float:
             for _ in range(count):

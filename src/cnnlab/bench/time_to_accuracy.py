@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cnnlab.bench.resnet20_train import REST_SECONDS, STEPS, usual
+from cnnlab.bench.resnet20_train import IMAGES, REST_SECONDS, STEPS
 from cnnlab.bench.row import Case, Curve, Found, Plan, Plot
-from cnnlab.bench.turns import own_processes, take_turns
+from cnnlab.bench.turns import Way, own_processes, take_turns
+from cnnlab.bench.usual_loop import usual
 from cnnlab.errors import UsageError
 from cnnlab.train.record import read_records
 
@@ -80,7 +81,8 @@ def seconds_to(accuracy: float, points: Points) -> float | None:
 
 def usual_seconds(rounds: int, threads: int | None = None) -> list[float]:
     """What the faster of two usual loops, without and with workers, takes for the paper's steps: a value a round."""
-    with own_processes({str(workers): partial(usual, workers) for workers in WORKERS}, threads) as works:
+    ways: dict[str, Way] = {str(workers): partial(usual, "resnet20", IMAGES, workers=workers) for workers in WORKERS}
+    with own_processes(ways, threads) as works:
         turns = {workers: partial(work, STEPS) for workers, work in works.items()}
         seconds = take_turns(turns, rounds, rest_seconds=REST_SECONDS)
     return [each / STEPS * PAPER_STEPS for each in min(seconds.values(), key=statistics.median)]

@@ -33,6 +33,11 @@ def noise(images: int, pixels: int = 32) -> Part:
     return Part(drawn, torch.arange(images) % len(CLASSES))
 
 
+def noise_parts(images: int) -> Parts:
+    """A data set of so many images of noise to train on, and no others."""
+    return Parts("noise", noise(images), noise(0), None, CLASSES, "drawn", "")
+
+
 def paper_rule(model: str, batch_size: int, *, precision: PrecisionName = "fp32") -> Recipe:
     """The ResNet paper's rule for CIFAR-10 with `model`, on all images."""
     recipe = replace(get_recipe("resnet2015/cifar10"), val_images=0)
@@ -40,28 +45,37 @@ def paper_rule(model: str, batch_size: int, *, precision: PrecisionName = "fp32"
 
 
 @contextmanager
-def begun(recipe: Recipe, *, images: int, compiled: bool = False) -> Iterator[Training]:
-    """A training that never ends, before its first step, on so many images and in a folder that goes."""
-    train = noise(images)
-    parts = Parts("noise", train, noise(0), None, CLASSES, "drawn", "")
+def begun(
+    recipe: Recipe,
+    parts: Parts,
+    *,
+    device: torch.device = CPU,
+    compiled: bool = False,
+    graphs: bool = False,
+    gpu_jpegs: bool = False,
+) -> Iterator[Training]:
+    """A training that never ends, before its first step, in a folder that goes; the rest is as in `Training`."""
+    recipe = replace(recipe, steps=FAR, epochs=None, cpu_minutes=None)
     with tempfile.TemporaryDirectory() as folder, RunFolder(Path(folder) / "run", resume=False) as run:
         yield Training(
-            replace(recipe, steps=FAR, epochs=None, cpu_minutes=None),
+            recipe,
             parts,
             preprocess_for(recipe, parts),
             run,
             seed=0,
-            device=CPU,
+            device=device,
             minutes=None,
             compiled=compiled,
             save_seconds=FAR,
             watch=Watch(),
+            gpu_jpegs=gpu_jpegs,
+            graphs=graphs,
         )
 
 
 @contextmanager
 def training(recipe: Recipe, *, images: int, compiled: bool = False) -> Iterator[Work]:
-    """Such a training, with memory kept as `cnnlab train` does: seconds of as many steps as asked for."""
+    """Such a training on noise, memory kept as `cnnlab train` does: seconds of as many steps as asked for."""
     keep_freed_memory()
-    with begun(recipe, images=images, compiled=compiled) as made:
+    with begun(recipe, noise_parts(images), compiled=compiled) as made:
         yield lambda count: timed(lambda: [made.step() for _ in range(count)])
