@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from cnnlab.recipes.fast import CIFAR10, MNIST
+from dataclasses import replace
+
+from cnnlab.bench.training import begun, noise_parts
+from cnnlab.recipes.fast import CIFAR10, CIFAR10_96, MNIST
 from cnnlab.recipes.recipe import AlternatingFlip, Flip
 
 
@@ -22,3 +25,10 @@ def test_photos_are_mirrored_and_digits_are_not() -> None:
 
 def test_the_digits_are_tested_as_they_are_or_mirrored_never() -> None:
     assert MNIST.protocol == "center"
+
+
+def test_the_widest_networks_first_step_does_not_throw_the_logits_far() -> None:
+    """A head's step grows with the number and the size of features: eight times this rate raised the loss by half."""
+    with begun(replace(CIFAR10_96, batch_size=64, precision="fp32"), noise_parts(64)) as training:
+        [[first], [second]] = training.step(), training.step()
+    assert second.loss < 1.2 * first.loss
