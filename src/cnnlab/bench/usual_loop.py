@@ -1,7 +1,7 @@
 """The usual loop, which cnnlab's training is held against: what tutorials show.
 
 A Dataset of PIL images, torchvision's RandomCrop(32, padding=4) and RandomHorizontalFlip, ToTensor and Normalize, a
-DataLoader, contiguous float32, torch.optim.SGD.
+DataLoader, contiguous float32, torch.optim.SGD. Its worker processes live on from epoch to epoch, to its advantage.
 """
 
 from __future__ import annotations

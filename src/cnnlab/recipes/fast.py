@@ -57,8 +57,8 @@ CIFAR10_96 = replace(
     name="fast/cifar10-96",
     model_options={"widths": (128, 512, 512), "depth": 3},
     epochs=36,
-    # More features, and larger ones, move the logits further: at eight times this rate a first step at 32 pixels
-    # took the loss from 2.3 to 5.8, and two epochs later it was no lower than chance would have it.
+    # More features, and larger ones, move the logits further: at eight times this rate the first step at 32 pixels
+    # takes the loss from 2.3 to 9.3, and after two epochs 30% of the images are right.
     optimizer=replace(MUON, linear=Sgd(lr=0.0013, momentum=0.85, nesterov=True, weight_decay=0.2)),
     augment=(*CIFAR10_95.augment, Erasing(probability=1.0, area=(0.14, 0.14), aspect=(1.0, 1.0))),
     resolutions=(Resolution(until=0.3, pixels=24),),
