@@ -1,8 +1,9 @@
-"""Random rotation and erasing of images, uint8 or float32 (N, C, H, W): functions of (seed, epoch, index)."""
+"""Random rotation, erasing and squares cut out of images, uint8 or float32 (N, C, H, W): functions of (seed, epoch, index)."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,6 +12,7 @@ from cnnlab.data.crops import RandomArea, crop_numbers, place
 from cnnlab.data.sampler import Indices, generator, uniforms
 
 _ANGLE_STREAM, _ERASE_STREAM, _VALUE_STREAM, _RECTANGLE_STREAM = 320, 321, 322, 400
+_ROW_STREAM, _COLUMN_STREAM = 323, 324
 
 
 def angles(seed: int, epoch: int, indices: Indices, degrees: float) -> Tensor:
@@ -59,3 +61,25 @@ def erase(
         else:
             target.normal_(generator=random)
     return images
+
+
+def centres(seed: int, epoch: int, indices: Indices) -> npt.NDArray[np.float32]:
+    """Draw where each image's square has its centre, as shares of height and width: float32 (2, N) in [0, 1]."""
+    drawn = [uniforms(seed, epoch, indices, stream) for stream in (_ROW_STREAM, _COLUMN_STREAM)]
+    return np.stack(drawn).astype(np.float32)  # not every device computes in float64
+
+
+def cut_out(images: Tensor, centres: Tensor, pixels: int) -> Tensor:
+    """Set a square of `pixels` about each image's centre (2, N) to 0: black, or the mean of normalised images.
+
+    A part of the square may be outside the image. DeVries and Taylor 2017 (arXiv:1708.04552), section 3.
+    """
+    rows, columns = (_covered(share, side, pixels) for share, side in zip(centres, images.shape[2:], strict=True))
+    return images.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0)
+
+
+def _covered(share: Tensor, side: int, pixels: int) -> Tensor:
+    """Which of `side` places are within `pixels` about each centre: bool (N, side)."""
+    first = (share * side).long().clamp(max=side - 1) - pixels // 2  # rounding can take a share to 1
+    places = torch.arange(side, device=share.device) - first[:, None]
+    return (places >= 0) & (places < pixels)

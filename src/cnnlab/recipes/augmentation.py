@@ -141,6 +141,17 @@ class Erasing:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Cutout:
+    """Set a square of `pixels` to the mean, its centre anywhere in the image (DeVries and Taylor 2017).
+
+    Unlike the noise of `Erasing` it leaves what a whitening layer gives, and batch norm's statistics, as they are.
+    """
+
+    pixels: Count = 16
+    kind: Literal["cutout"] = "cutout"
+
+
+@dataclass(frozen=True, config=STRICT)
 class Mixup:
     """Blend each image and its label with another's, the share drawn from Beta(alpha, alpha) (Zhang et al. 2017)."""
 
@@ -174,7 +185,7 @@ class TrivialAugment:
 
 ColourChange = RandAugment | TrivialAugment | Photometric | PcaNoise | PixelJitter
 """What is done to the pixels, before they are normalised."""
-PlaceChange = PadCrop | Flip | AlternatingFlip | Rotation | Erasing
+PlaceChange = PadCrop | Flip | AlternatingFlip | Rotation | Erasing | Cutout
 """What is done to normalised images, after the changes of colour."""
 Augment = Annotated[ColourChange | PlaceChange | Mixup | Cutmix, Field(discriminator="kind")]
 

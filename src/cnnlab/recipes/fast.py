@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cnnlab.recipes.recipe import AlternatingFlip, Erasing, Muon, OneCycle, PadCrop, Recipe, Resolution, Sgd
+from cnnlab.recipes.recipe import AlternatingFlip, Cutout, Muon, OneCycle, PadCrop, Recipe, Resolution, Sgd
 
 MUON = Muon(
     lr=0.24,
@@ -55,12 +55,12 @@ CIFAR10_95 = replace(
 CIFAR10_96 = replace(
     CIFAR10_95,
     name="fast/cifar10-96",
-    model_options={"widths": (128, 512, 512), "depth": 3},
-    epochs=36,
+    model_options={"widths": (128, 384, 512), "depth": 3},
+    epochs=40,
     # More features, and larger ones, move the logits further: at eight times this rate the first step at 32 pixels
-    # takes the loss from 2.3 to 9.3, and after two epochs 30% of the images are right.
+    # takes the loss from 2.3 to 4.7, and the eighth to 8.9.
     optimizer=replace(MUON, linear=Sgd(lr=0.0013, momentum=0.85, nesterov=True, weight_decay=0.2)),
-    augment=(*CIFAR10_95.augment, Erasing(probability=1.0, area=(0.14, 0.14), aspect=(1.0, 1.0))),
+    augment=(*CIFAR10_95.augment, Cutout(pixels=12)),
     resolutions=(Resolution(until=0.3, pixels=24),),
 )
 

@@ -26,6 +26,7 @@ from cnnlab.recipes.recipe import (
     Augment,
     Crop,
     Cutmix,
+    Cutout,
     Erasing,
     Flip,
     Mixup,
@@ -246,6 +247,8 @@ def _change_places(step: PlaceChange, seed: int) -> Change:
             return lambda images, keys, epoch: geometry.erase(
                 images, seed, epoch, keys, step.probability, step.area, step.aspect
             )
+        case Cutout():
+            return _cut_squares_out(step, seed)
 
 
 def _crop_places(step: PadCrop, seed: int) -> Change:
@@ -256,6 +259,11 @@ def _crop_places(step: PadCrop, seed: int) -> Change:
         return augment.pad_crop(images, rows, columns, step.pixels, step.mode)
 
     return apply
+
+
+def _cut_squares_out(step: Cutout, seed: int) -> Change:
+    centres = EpochNumbers(lambda epoch, keys: geometry.centres(seed, epoch, keys))
+    return lambda images, keys, epoch: geometry.cut_out(images, centres.of(epoch, keys, images.device), step.pixels)
 
 
 def _flip_by(draw: Draw) -> Change:
