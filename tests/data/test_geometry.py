@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cnnlab.data.geometry import angles, erase, rotate
+from cnnlab.data.geometry import angles, centres, cut_out, erase, rotate
 
 
 def images(count: int = 6, height: int = 20, width: int = 30) -> torch.Tensor:
@@ -69,3 +69,37 @@ def test_erasing_depends_on_seed_epoch_and_index_alone(kind: torch.dtype) -> Non
     assert torch.equal(erase(pixels[4:7], 1, 2, indices[4:7], 0.9), whole[4:7])
     assert not torch.equal(erase(pixels, 1, 3, indices, 0.9), whole)
     assert torch.equal(erase(pixels, 1, 2, indices, 0.0), pixels)
+
+
+@pytest.mark.parametrize("pixels", [1, 5, 12, 40])
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
+def test_a_square_about_its_centre_is_cut_out_as_far_as_it_is_inside(pixels: int, kind: torch.dtype) -> None:
+    before = images(20).to(kind)
+    shares = torch.from_numpy(centres(0, 3, np.arange(20)))
+    expected = before.clone()
+    for each, row, column in zip(expected, *shares.tolist(), strict=True):
+        top, left = int(row * 20) - pixels // 2, int(column * 30) - pixels // 2
+        each[:, max(0, top) : max(0, top + pixels), max(0, left) : max(0, left + pixels)] = 0
+    cut = cut_out(before, shares, pixels)
+    assert cut.dtype == kind
+    assert torch.equal(cut, expected)
+    assert (before > 0).all()
+
+
+def test_the_last_row_is_as_far_as_a_rounded_centre_goes() -> None:
+    cut = cut_out(torch.ones(1, 1, 8, 8), torch.ones(2, 1), 1)
+    assert (cut == 0).nonzero().tolist() == [[0, 0, 7, 7]]
+
+
+def test_centres_are_everywhere_alike_and_depend_on_seed_epoch_and_index_alone() -> None:
+    drawn = centres(0, 0, np.arange(10_000))
+    assert np.allclose(np.histogram2d(*drawn, bins=4, range=[[0, 1], [0, 1]])[0], 625, atol=125)
+    assert np.array_equal(centres(0, 0, np.arange(50, 60)), drawn[:, 50:60])
+    assert not np.array_equal(centres(0, 1, np.arange(10)), drawn[:, :10])
+    assert not np.array_equal(centres(1, 0, np.arange(10)), drawn[:, :10])
+
+
+def test_a_square_of_12_of_32_pixels_covers_a_ninth_of_an_image() -> None:
+    cut = cut_out(torch.ones(5_000, 1, 32, 32), torch.from_numpy(centres(0, 0, np.arange(5_000))), 12)
+    inside = 12 - (21 + 15) / 32  # of a side, in the mean: up to 6 of its pixels are outside, or 5 at the other end
+    assert float((cut == 0).float().mean()) == pytest.approx((inside / 32) ** 2, rel=0.02)

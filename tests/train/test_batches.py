@@ -17,6 +17,7 @@ from cnnlab.recipes import Recipe, get_recipe
 from cnnlab.recipes.recipe import (
     AlternatingFlip,
     Cutmix,
+    Cutout,
     Erasing,
     Flip,
     Mixup,
@@ -41,7 +42,7 @@ LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
 INDICES = np.arange(100, 106)
 EVERY = (
     *(RandAugment(), Photometric(), PcaNoise(), PixelJitter(), PadCrop(pixels=2), Flip(), Rotation(), Erasing()),
-    *(Mixup(), Cutmix()),
+    *(Cutout(), Mixup(), Cutmix()),
 )
 
 
@@ -67,6 +68,13 @@ def test_rotation_and_erasing_are_the_rooms_own() -> None:
     assert torch.equal(
         apply(IMAGES, INDICES, 5), geometry.erase(turned, 3, 5, INDICES, 1.0, (0.02, 0.4), (0.3, 10 / 3))
     )
+
+
+def test_squares_are_cut_out_as_the_room_does() -> None:
+    apply = augment_with((Cutout(pixels=3),), seed=3)
+    assert apply is not None
+    expected = geometry.cut_out(IMAGES, torch.from_numpy(geometry.centres(3, 5, INDICES)), 3)
+    assert torch.equal(apply(IMAGES, INDICES, 5), expected)
 
 
 def test_changes_of_colour_are_the_rooms_own() -> None:

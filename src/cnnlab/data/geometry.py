@@ -1,4 +1,4 @@
-"""Random rotation, erasing and squares cut out of images, uint8 or float32 (N, C, H, W): functions of (seed, epoch, index)."""
+"""Rotation, erasing, cutout of images, uint8 or float32 (N, C, H, W): functions of (seed, epoch, index)."""
 
 from __future__ import annotations
 
