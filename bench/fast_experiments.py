@@ -112,8 +112,8 @@ RECORD_RATES = (
 )
 
 
-def _long_run(**changes: Any) -> Recipe:
-    return replace(LONG_RUN, optimizer=replace(LONG_1024.optimizer, **changes))
+def _long_run(lr: float) -> Recipe:
+    return replace(LONG_RUN, optimizer=replace(LONG_RUN.optimizer, lr=lr))
 
 
 EXPERIMENTS = {

@@ -33,10 +33,10 @@ def test_the_digits_are_tested_as_they_are_or_mirrored_never() -> None:
 
 
 def test_the_widest_networks_first_step_does_not_throw_the_logits_far() -> None:
-    """A head's step grows with the number and the size of features: eight times this rate raised the loss by half."""
+    """A head's step grows with number and size of features: eight times this rate takes the loss from 2.3 to 2.8."""
     with begun(replace(CIFAR10_96, batch_size=64, precision="fp32"), noise_parts(64)) as training:
         [[first], [second]] = training.step(), training.step()
-    assert second.loss < 1.2 * first.loss
+    assert second.loss < 1.1 * first.loss
 
 
 @pytest.mark.parametrize("recipe", [CIFAR10, CIFAR10_95, CIFAR10_96], ids=lambda each: each.name)

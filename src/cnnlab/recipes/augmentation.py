@@ -127,7 +127,7 @@ class Rotation:
 
 @dataclass(frozen=True, config=STRICT)
 class Erasing:
-    """Overwrite a random rectangle with this probability (Zhong et al. 2017)."""
+    """Overwrite a random rectangle with noise, with this probability (Zhong et al. 2017)."""
 
     probability: Fraction = 0.5
     area: tuple[Positive, Positive] = (0.02, 0.4)
@@ -144,7 +144,8 @@ class Erasing:
 class Cutout:
     """Set a square of `pixels` to the mean, its centre anywhere in the image (DeVries and Taylor 2017).
 
-    Unlike the noise of `Erasing` it leaves what a whitening layer gives, and batch norm's statistics, as they are.
+    Unlike the noise of `Erasing` it hardly changes how large the maps of a whitening layer are, of which batch norm
+    keeps statistics.
     """
 
     pixels: Count = 16
