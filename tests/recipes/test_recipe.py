@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cnnlab.errors import UsageError
 from cnnlab.recipes import RECIPES, Recipe, difference, from_dict, read, to_dict, with_settings
-from cnnlab.recipes.recipe import AdamW, Constant, Cosine, MultiStep, Muon, Resolution, Sgd
+from cnnlab.recipes.recipe import AdamW, Constant, Cosine, Hardest, MultiStep, Muon, Resolution, Sgd
 
 PLAIN = Recipe(
     name="plain", paper="none", model="resnet20", batch_size=8, optimizer=Sgd(lr=0.1), schedule=Constant(), steps=3
@@ -142,6 +142,10 @@ CONTRADICTIONS: list[tuple[dict[str, object], str]] = [
     ),
     ({"augment": [{"kind": "photometric"}, {"kind": "trivial_augment"}]}, "trivial_augment .* must come before"),
     ({"accumulate": 3}, "batch_size=8 does not divide into accumulate=3 equal pieces"),
+    (
+        {"accumulate": 8, "hardest": {"share": 0.5}},
+        "batch_size=8 at hardest.share=0.5 does not divide into accumulate=8 equal pieces",
+    ),
     ({"initialisation_std": 0.1}, "initialisation_std=0.1 goes with gaussian and truncated_normal, not with 'own'"),
     ({"schedule": {"kind": "plateau"}, "val_images": 0}, "val_images=0 leaves nothing to validate on"),
     ({"schedule": {"kind": "onecycle", "peak_at": 0.5}, "warmup": {"kind": "linear", "steps": 5}}, "leave warmup out"),
@@ -239,3 +243,15 @@ def test_another_network_begins_without_the_options_of_the_first() -> None:
     assert with_settings(fast, ["model=airnet"]).model_options == fast.model_options != {}
     assert with_settings(fast, ["model=resnet20"]).model_options == {}
     assert with_settings(fast, ["model_options.widths=[8, 8, 16]"]).model_options == {"widths": (8, 8, 16)}
+
+
+@pytest.mark.parametrize(("batch_size", "share", "images"), [(1024, 0.5, 512), (10, 0.25, 2), (3, 0.1, 1)])
+def test_a_share_of_each_batch_is_trained_on_and_never_none(batch_size: int, share: float, images: int) -> None:
+    assert replace(PLAIN, batch_size=batch_size).trained_images == batch_size
+    assert replace(PLAIN, batch_size=batch_size, hardest=Hardest(share=share)).trained_images == images
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5])
+def test_a_share_that_is_none_or_all_is_refused(share: float) -> None:
+    with pytest.raises(UsageError, match=r"hardest\.share: Input should be (greater than 0|less than 1)"):
+        from_dict({**to_dict(PLAIN), "hardest": {"share": share}})

@@ -20,6 +20,7 @@ from cnnlab.models.catalog import create_model
 from cnnlab.recipes.recipe import (
     AdamW,
     ClipNorm,
+    Hardest,
     Mixup,
     Muon,
     OneCycle,
@@ -55,12 +56,14 @@ MUON = replace(
     resolutions=(Resolution(until=0.3, pixels=12), Resolution(until=0.6, pixels=14)),
     label_smoothing=0.1,
 )
+HARD = replace(MUON, hardest=Hardest(model_options={"width": 2, "units": 1}))
 RECIPES = {
     "sgd with an average": SGD,
     "muon at three resolutions": MUON,
     "adamw, clipped, in two pieces, mean of the last half": replace(
         SGD, optimizer=AdamW(lr=0.01), clip=ClipNorm(norm=0.5), accumulate=2, average=Polyak(from_share=0.5)
     ),
+    "muon on the harder half": HARD,
     "mixed labels, dropout, no average": replace(
         SGD, model="nin_cifar", model_options={}, augment=(Mixup(),), average=None, steps=9
     ),
@@ -123,7 +126,8 @@ def test_steps_read_later_end_bit_equal_to_steps_read_at_once(
     assert same(numbers(plain), numbers(begun))
     assert untimed(tmp_path / "plain") == untimed(tmp_path / "begun")
     assert watch.moments == plain_watch.moments
-    assert begun.progress.images_seen + 8 * len({each[3] for each in watch.moments}) == plain.progress.images_seen
+    warmed_up = recipe.trained_images * len({each[3] for each in watch.moments})
+    assert begun.progress.images_seen + warmed_up == plain.progress.images_seen
     assert begun.progress.compile_seconds > 0 == plain.progress.compile_seconds
 
 
@@ -183,7 +187,9 @@ def test_going_back_to_a_checkpoint_is_the_same(training_in: TrainingIn, tmp_pat
     assert "weights are back at step-00000000" in ended[1][1][0]
 
 
-@pytest.mark.parametrize(("recipe", "stop_after"), [(SGD, 1), (SGD, 13), (MUON, 6)], ids=["soon", "late", "muon"])
+@pytest.mark.parametrize(
+    ("recipe", "stop_after"), [(SGD, 1), (SGD, 13), (MUON, 6), (HARD, 6)], ids=["soon", "late", "muon", "hard"]
+)
 def test_a_resumed_training_ends_bit_equal_with_either_kind_of_steps(
     training_in: TrainingIn, tmp_path: Path, recipe: Recipe, stop_after: int
 ) -> None:

@@ -103,6 +103,7 @@ __all__ = [
     "Erasing",
     "Exponential",
     "Flip",
+    "Hardest",
     "Hinge",
     "Inverse",
     "LinearWarmup",
@@ -186,6 +187,20 @@ class CopyLayers:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Hardest:
+    """Train on this share of each batch only: the images with the highest loss in a proxy, a small network beside.
+
+    The proxy is of the recipe's kind, with other `model_options`; it has the recipe's optimizer and schedule, and
+    learns from what it chose of every `learns_every`-th batch (Coleman et al. 2019, arXiv:1906.11829, chose once for
+    all; batch by batch and these numbers: Jordan 2024, airbench96_faster).
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    model_options: dict[str, Option] = Field(default_factory=dict)
+    learns_every: Count = 4
+
+
+@dataclass(frozen=True, config=STRICT)
 class Recipe:
     """One way to train and test one network, with the paper it comes from.
 
@@ -197,6 +212,7 @@ class Recipe:
     shorter side at `test_resize_pixels` and squares of `test_crop_pixels`. A recipe without it has its images in
     memory, those of a folder as squares of `folder_pixels`.
 
+    With `hardest` each batch is looked at whole and a share of it trained on; epochs count what was looked at.
     `accumulate` computes each batch in so many equal pieces, one after the other; the update is one.
     `aux_weight` is what the loss of each auxiliary head counts. `dropout` of None is the network's own.
     `start` names layers to copy where `--pretrained` gives a trained network of that kind. `gmac` is the cost
@@ -232,6 +248,7 @@ class Recipe:
     decay_norms_and_biases: bool = True
     multiply: tuple[Multiply, ...] = ()
     clip: Clip | None = None
+    hardest: Hardest | None = None
     accumulate: Count = 1
     average: Average | None = None
     precision: PrecisionName = "auto"
@@ -247,6 +264,11 @@ class Recipe:
     def length(self) -> str:
         """How long it trains, in words."""
         return f"{self.steps:,} steps" if self.steps else f"{self.epochs:g} epochs"
+
+    @property
+    def trained_images(self) -> int:
+        """How many images of each batch are trained on: all of them, but for `hardest`."""
+        return max(1, round(self.hardest.share * self.batch_size)) if self.hardest else self.batch_size
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself; the message says what to change."""
@@ -277,9 +299,10 @@ def _contradictions(recipe: Recipe) -> Iterable[tuple[bool, str]]:
     colours = [change for change in recipe.augment if isinstance(change, ColourChange)]
     late = [change.kind for change in colours[1:] if isinstance(change, RandAugment | TrivialAugment)]
     yield bool(late), f"{' and '.join(late)} takes whole pixel values and must come before other changes of colour"
+    share = f" at hardest.share={recipe.hardest.share:g}" if recipe.hardest else ""
     yield (
-        recipe.batch_size % recipe.accumulate != 0,
-        f"batch_size={recipe.batch_size} does not divide into accumulate={recipe.accumulate} equal pieces",
+        recipe.trained_images % recipe.accumulate != 0,
+        f"batch_size={recipe.batch_size}{share} does not divide into accumulate={recipe.accumulate} equal pieces",
     )
     yield (
         recipe.initialisation_std is not None and recipe.initialisation not in ("gaussian", "truncated_normal"),
@@ -318,7 +341,7 @@ def _contradictions(recipe: Recipe) -> Iterable[tuple[bool, str]]:
 _ADAPTER = TypeAdapter(Recipe)
 _CHOICES = (Optimizer, Schedule, Warmup, Crop, Augment, Loss, Clip, Average)
 _VALUES = (
-    *(Recipe, CopyLayers, Resolution, Multiply),
+    *(Recipe, CopyLayers, Hardest, Resolution, Multiply),
     *(kind for choice in _CHOICES for kind in get_args(get_args(choice)[0])),
 )
 

@@ -1,7 +1,8 @@
 """Checkpoints: folders of safetensors with a manifest, written aside, fsynced, then renamed.
 
 A checkpoint `step-00001234` holds `network.safetensors`, `optimizer.safetensors`, `average.safetensors`
-(where weights are averaged), `best.safetensors` (where a run has patience), `state.json` and `manifest.json`,
+(where weights are averaged), `best.safetensors` (where a run has patience), `proxy.safetensors` and
+`proxy_optimizer.safetensors` (where a proxy finds the hardest images), `state.json` and `manifest.json`,
 which lists size and SHA-256 of each. Beside the checkpoints, the files `last` and `best` name two of them.
 Nothing is ever unpickled. A crash at any moment leaves the earlier checkpoints as they were.
 """

@@ -27,9 +27,10 @@ from cnnlab.train.bad_step import STOP, OnBadStep, what_is_wrong
 from cnnlab.train.batches import TrainingBatches
 from cnnlab.train.build import build_forward, build_network, check_labels, step_seed
 from cnnlab.train.clock import Clock, pixels_at
-from cnnlab.train.distributed import ALONE_TEAM, Team
+from cnnlab.train.distributed import ALONE_TEAM, Team, refuse_several
 from cnnlab.train.freeze import Frozen, freeze
 from cnnlab.train.graphed import AHEAD_STEPS, GraphedStep, Reading, use_graphs, why_not
+from cnnlab.train.hardest import Proxy
 from cnnlab.train.leave_out import leave_out
 from cnnlab.train.losses import build_loss
 from cnnlab.train.memory import Fits, batch_trial, does_not_fit, is_out_of_memory
@@ -167,9 +168,10 @@ class Training:
             aux_weight=recipe.aux_weight,
             pieces=recipe.accumulate,
             clip=recipe.clip,
-            batch_size=recipe.batch_size,
+            batch_size=recipe.trained_images,
             team=team,
         )
+        self.proxy = self._build_proxy()
         self.scaler = self.rule.precision.scaler()
         steps_per_epoch = self.batches.steps_per_epoch
         self.recipe_steps = recipe.steps or max(1, round((recipe.epochs or 0) * steps_per_epoch))
@@ -199,6 +201,17 @@ class Training:
     def _calibrate(self) -> None:
         if type(self.network).calibrate is not Network.calibrate:
             self.network.calibrate(self.batches.sample(CALIBRATION_IMAGES))
+
+    def _build_proxy(self) -> Proxy | None:
+        """The small network that finds the hardest images of a batch, where the recipe wants those."""
+        recipe = self.recipe
+        if recipe.hardest is None:
+            return None
+        refuse_several(self.team.world, "training on the hardest images (or add --set hardest=null)")
+        self.watch.said(f"trained on the hardest {recipe.trained_images:,} images of each {recipe.batch_size:,}")
+        network = build_network(replace(recipe, model_options=recipe.hardest.model_options), self.parts, self.seed)
+        network.calibrate(self.batches.sample(CALIBRATION_IMAGES))
+        return Proxy(recipe, recipe.hardest, place_network(network, self.device), self.rule.precision)
 
     # -- one step ---------------------------------------------------------------------------------------
 
@@ -242,7 +255,8 @@ class Training:
         before, averaged, epoch = replace(self.clock), self.progress.averaged, self.clock.step // self._epoch_steps
         lr = self.prepare_step()
         batch, images, pixels = self.images_of_step()
-        reading = graphed.begin(self._shape(), images, batch.labels, self._take_share())
+        reading = graphed.begin(self._shape(), *self.trained_on(images, batch.labels), self._take_share())
+        self._proxy_learns()
         seconds = time.perf_counter() - started
         self.clock.tick(seconds, self.full_pixels, self._test_seconds())
         self._begun.append(Begun(epoch, lr, pixels, seconds, before, replace(self.clock), averaged, reading))
@@ -351,11 +365,15 @@ class Training:
     def _update(self) -> tuple[Batch, int, StepResult]:
         """One update of the weights: the batch, the pixels of its images' sides, and what came of it."""
         batch, images, pixels = self.images_of_step()
+        images, labels = self.trained_on(images, batch.labels)
         if self._looked_into() and self._step_watch is not None:
-            return batch, pixels, self._watched(self._step_watch, images, batch.labels)
-        result = self.train_step(self.forward, images, batch.labels)
-        if self.graphed is not None and self._is_good(result):
-            self._prepare(self.graphed, images, batch.labels)
+            result = self._watched(self._step_watch, images, labels)
+        else:
+            result = self.train_step(self.forward, images, labels)
+            if self.graphed is not None and self._is_good(result):
+                self._prepare(self.graphed, images, labels)
+        if self._is_good(result):
+            self._proxy_learns()
         return batch, pixels, result
 
     def _prepare(self, graphed: GraphedStep, images: Tensor, labels: Tensor) -> None:
@@ -373,6 +391,14 @@ class Training:
         pixels = pixels_at(self.recipe.resolutions, self.clock.share, self.full_pixels)
         small = pixels != self.full_pixels
         return batch, augment.downsample(batch.images, pixels) if small else batch.images, pixels
+
+    def trained_on(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Which of the next step's images (N, C, H, W) and labels it is trained on: all, or the hardest."""
+        return (images, labels) if self.proxy is None else self.proxy.choose(images, labels, self.clock.step)
+
+    def _proxy_learns(self) -> None:
+        if self.proxy is not None:
+            self.proxy.learn()
 
     def _new_step_watch(self) -> StepWatch | None:
         """What looks into the network at some steps; it takes up what a run that goes on saw before."""
@@ -394,7 +420,7 @@ class Training:
         try:
             result = self.train_step(self.plain_forward, images, labels)
             if self._is_good(result):
-                top1 = result.correct / self.recipe.batch_size
+                top1 = result.correct / self.recipe.trained_images
                 look.after_step(step, loss=result.loss, top1=top1, gradient_scale=gradient_scale)
         finally:
             look.close()
@@ -442,7 +468,7 @@ class Training:
 
     def _test_seconds(self) -> float:
         """What the last validation and the reading of the test part will take, which a time budget leaves room for."""
-        forward = self.clock.unit_seconds / self.recipe.batch_size / 3  # a step is a forward pass and twice that back
+        forward = self.clock.unit_seconds / self.recipe.trained_images / 3  # a step: forward, and twice that back
         forward *= 1 if self.rule.precision.half is None else 2  # tests are in float32
         views = len(PROTOCOLS[self.recipe.protocol].views)
         tested = len(self.parts.test) if self.parts.test is not None else 0
@@ -463,6 +489,7 @@ class Training:
         elif recipe.warmup is not None:
             factor *= warmup_factor(recipe.warmup, step, steps_per_epoch=steps_per_epoch)
         set_lr(self.optimizers, factor)
+        set_lr(self.proxy.optimizers if self.proxy is not None else (), factor)
         return recipe.optimizer.lr * factor
 
     @property
@@ -495,7 +522,7 @@ class Training:
         warms_up: bool = False,
     ) -> None:
         """Count a good step that ended at `clock`; the time of one that warms up is not that of its images."""
-        progress, window, images = self.progress, self.progress.window, self.recipe.batch_size
+        progress, window, images = self.progress, self.progress.window, self.recipe.trained_images
         window.add(result, images, seconds)
         if self.on_bad_step.spike is not None:
             progress.remember(result)

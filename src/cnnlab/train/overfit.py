@@ -81,6 +81,7 @@ def for_a_few(recipe: Recipe, images: int) -> Recipe:
         dropout=0.0 if "dropout" in inspect.signature(require_model(recipe.model).build).parameters else None,
         label_smoothing=0.0,
         aux_weight=0.0,
+        hardest=None,
         average=None,
         cpu_minutes=None,
     )

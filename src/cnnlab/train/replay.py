@@ -72,6 +72,7 @@ def _again(training: Training, noted: dict[str, Any]) -> Replay:
     """The step as `Training.step` takes it, but for its update."""
     training.prepare_step()
     batch, images, _ = training.images_of_step()
+    images, labels = training.trained_on(images, batch.labels)
     if batch.indices.tolist() != noted["indices"]:
         raise DataError(f"step {noted['step']} has other images now than when it went wrong; put the data back")
     places: list[Place] = [] if _finite(images) else [("images", None)]
@@ -79,7 +80,7 @@ def _again(training: Training, noted: dict[str, Any]) -> Replay:
     with _watched(training.network, places):
         optimizers, rule = in_use(training.optimizers), training.rule
         forward, network, scaler = training.plain_forward, training.network, training.scaler
-        result = train_step(network, forward, images, batch.labels, optimizers, scaler, rule, lambda result: False)
+        result = train_step(network, forward, images, labels, optimizers, scaler, rule, lambda result: False)
     if not places and not result.finite:
         places = [("loss", None)]
     where, name = places[0] if places else (None, None)

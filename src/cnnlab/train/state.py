@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cnnlab.train.checkpoint import Checkpoint, optimizer_tensors, restore_optimizers
 from cnnlab.train.progress import Progress
@@ -23,6 +24,9 @@ def snapshot(training: Training) -> Checkpoint:
     tensors = {"network": training.network.state_dict(), "optimizer": optimizer_tensors(training.optimizers)}
     if training.average is not None:
         tensors["average"] = training.average.state_dict()
+    if training.proxy is not None:
+        tensors["proxy"] = training.proxy.network.state_dict()
+        tensors["proxy_optimizer"] = optimizer_tensors(training.proxy.optimizers)
     if training.best is not None:
         tensors["best"] = training.best.state_dict()
     state = {
@@ -40,11 +44,18 @@ def put_back(training: Training, saved: Checkpoint) -> Progress:
         training.network.load_state_dict(saved.tensors["network"])
         if training.average is not None:
             training.average.load_state_dict(saved.tensors["average"])
-        for each in training.optimizers:
-            each.state.clear()
-        restore_optimizers(training.optimizers, saved.tensors.get("optimizer", {}))
+        _put_back_optimizers(training.optimizers, saved.tensors.get("optimizer", {}))
+        if training.proxy is not None:
+            training.proxy.network.load_state_dict(saved.tensors["proxy"])
+            _put_back_optimizers(training.proxy.optimizers, saved.tensors.get("proxy_optimizer", {}))
     training.scaler.load_state_dict(saved.state["scaler"])
     return Progress.from_dict(saved.state["progress"])
+
+
+def _put_back_optimizers(optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
+    for each in optimizers:
+        each.state.clear()
+    restore_optimizers(optimizers, tensors)
 
 
 class KeptBuffers:
