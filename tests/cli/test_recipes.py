@@ -37,6 +37,12 @@ def test_people_see_one_recipe_in_full_with_what_differs_and_what_to_type(cli: C
     assert out.rstrip().endswith("next: cnnlab train --recipe highway2015/cifar10")
 
 
+def test_a_share_of_each_batch_is_told(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({**to_dict(RECIPES["fast/cifar10"]), "hardest": {"share": 0.25}}))
+    assert "15 epochs, batches of 1,024, the hardest 256 of each trained on" in cli("recipes", path).out
+
+
 def test_two_recipes_are_compared_field_by_field(cli: Cli) -> None:
     names = ("resnet2015/cifar10", "--diff", "resnet_v2_2016/cifar10")
     changes = cli("recipes", *names, "--json").json["changes"]

@@ -141,6 +141,14 @@ def test_what_differs_from_the_named_recipe_is_told(folder: Path) -> None:
     assert cells[at : at + 3] == ["batch_size", "128", "10"]
 
 
+def test_a_run_on_the_hardest_images_costs_their_share(folder: Path) -> None:
+    mine = {**json.loads((folder / "recipe.json").read_text()), "hardest": {"share": 0.5}}
+    (folder / "recipe.json").write_text(json.dumps(mine))
+    text = read(run_page(folder, macs=40_551_424)).text
+    assert "images, trained on the hardest 50%" in text
+    assert "about 15.2 GFLOP" in text  # half of what it is above
+
+
 def test_the_flow_doctors_picture_is_shown_where_there_is_one(folder: Path) -> None:
     assert "Flow of gradients" not in run_page(folder)
     Image.new("RGB", (4, 4)).save(folder / "flow.png")

@@ -212,7 +212,8 @@ class Recipe:
     shorter side at `test_resize_pixels` and squares of `test_crop_pixels`. A recipe without it has its images in
     memory, those of a folder as squares of `folder_pixels`.
 
-    With `hardest` each batch is looked at whole and a share of it trained on; epochs count what was looked at.
+    With `hardest` each batch is looked at whole and a share of it trained on; epochs count what was looked at,
+    images a second what was trained on.
     `accumulate` computes each batch in so many equal pieces, one after the other; the update is one.
     `aux_weight` is what the loss of each auxiliary head counts. `dropout` of None is the network's own.
     `start` names layers to copy where `--pretrained` gives a trained network of that kind. `gmac` is the cost

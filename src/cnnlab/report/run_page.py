@@ -365,13 +365,15 @@ def _shown(value: object) -> str:
 def _cost(recipe: Record, result: Record, config: Record, macs: int | None) -> Html:
     if not result:
         return note("The run is not finished.")
-    images = result["steps"] * recipe["batch_size"]
+    batch_size, share = recipe["batch_size"], (recipe.get("hardest") or {}).get("share")
+    images = result["steps"] * batch_size
     area = mean_area(recipe.get("resolutions", ()), config.get("preprocess", {}).get("crop_pixels"))
-    work = None if macs is None else f"about {short(2.0 * PASSES * macs * images * area)}FLOP"
+    work = None if macs is None else f"about {short(2.0 * PASSES * macs * images * (share or 1) * area)}FLOP"
     values: dict[str, object] = {
         "Training time": duration(result["train_seconds"]),
         "Device": result["device"],
-        "Steps": f"{result['steps']:,} of {recipe['batch_size']:,} images",
+        "Steps": f"{result['steps']:,} of {batch_size:,} images"
+        + ("" if share is None else f", trained on the hardest {share:.0%}"),
         "Images seen": f"{images:,} ({result['epochs']:.2f} epochs)",
         "Speed": f"{result['images_per_second']:,.0f} images/s",
         "Parameters": f"{result['parameters']:,}",
