@@ -255,3 +255,9 @@ def test_a_share_of_each_batch_is_trained_on_and_never_none(batch_size: int, sha
 def test_a_share_that_is_none_or_all_is_refused(share: float) -> None:
     with pytest.raises(UsageError, match=r"hardest\.share: Input should be (greater than 0|less than 1)"):
         from_dict({**to_dict(PLAIN), "hardest": {"share": share}})
+
+
+def test_a_recipe_for_another_network_may_take_the_hardest_images_too() -> None:
+    changed = with_settings(PLAIN, ["hardest={}"])
+    assert changed.hardest == Hardest(share=0.5, model="airnet", model_options={"widths": (32, 64, 64)}, learns_every=4)
+    assert from_dict(json.loads(json.dumps(to_dict(changed)))) == changed

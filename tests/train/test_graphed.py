@@ -56,7 +56,7 @@ MUON = replace(
     resolutions=(Resolution(until=0.3, pixels=12), Resolution(until=0.6, pixels=14)),
     label_smoothing=0.1,
 )
-HARD = replace(MUON, hardest=Hardest(model_options={"width": 2, "units": 1}))
+HARD = replace(MUON, hardest=Hardest(model_options={"widths": (4, 4, 4)}))
 RECIPES = {
     "sgd with an average": SGD,
     "muon at three resolutions": MUON,

@@ -64,7 +64,7 @@ CIFAR10_96 = replace(
     # harder half takes its loss to 3.0, at this one to 2.6.
     optimizer=replace(MUON, linear=Sgd(lr=0.00065, momentum=0.85, nesterov=True, weight_decay=0.2)),
     augment=(*CIFAR10_95.augment, Cutout(pixels=12)),
-    hardest=Hardest(share=0.5, model_options={"widths": (32, 64, 64)}),
+    hardest=Hardest(share=0.5),
 )
 
 MNIST = replace(

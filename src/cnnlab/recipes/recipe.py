@@ -190,13 +190,14 @@ class CopyLayers:
 class Hardest:
     """Train on this share of each batch only: the images with the highest loss in a proxy, a small network beside.
 
-    The proxy is of the recipe's kind, with other `model_options`; it has the recipe's optimizer and schedule, and
-    learns from what it chose of every `learns_every`-th batch (Coleman et al. 2019, arXiv:1906.11829, chose once for
-    all; batch by batch and these numbers: Jordan 2024, airbench96_faster).
+    The proxy is `model` with `model_options`; it has the recipe's optimizer and schedule, and learns from what it chose
+    of every `learns_every`-th batch (Coleman et al. 2019, arXiv:1906.11829, chose once for all; batch by batch and
+    these numbers: Jordan 2024, airbench96_faster).
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    model_options: dict[str, Option] = Field(default_factory=dict)
+    model: str = "airnet"
+    model_options: dict[str, Option] = Field(default_factory=lambda: dict[str, Option](widths=(32, 64, 64)))
     learns_every: Count = 4
 
 

@@ -16,7 +16,7 @@ from cnnlab.models.catalog import create_model
 from cnnlab.models.initialise import initialise
 from cnnlab.models.layers import Network
 from cnnlab.models.stochastic_depth import leaves_out_blocks
-from cnnlab.recipes.recipe import Recipe
+from cnnlab.recipes.recipe import Hardest, Recipe
 from cnnlab.train.batches import image_channels
 from cnnlab.train.distributed import Team
 from cnnlab.train.step import Forward, plain_forward
@@ -36,6 +36,13 @@ def build_network(recipe: Recipe, parts: Parts, seed: int) -> Network:
     )
     initialise(network, recipe.initialisation, std=recipe.initialisation_std)
     return network
+
+
+def build_proxy_network(hardest: Hardest, parts: Parts, seed: int) -> Network:
+    """The small network that finds the hardest images of this data, initialised from `seed` alone."""
+    torch.manual_seed(seed)
+    classes, channels = len(parts.class_names), image_channels(parts)
+    return create_model(hardest.model, num_classes=classes, in_channels=channels, **hardest.model_options)
 
 
 class _WithAux(nn.Module):

@@ -22,14 +22,13 @@ class Proxy:
     """The small `network` that says which images of a batch are the hardest, and the `optimizers` it learns with."""
 
     def __init__(self, recipe: Recipe, hardest: Hardest, network: Network, precision: Precision) -> None:
-        """Let `network` learn by the recipe's rule; its rates are set with those of the trained network."""
+        """Let `network` learn with the recipe's optimizer, one rate for all its layers; the loop sets it."""
         self._recipe, self._learns_every, self._precision = recipe, hardest.learns_every, precision
         self.network = network
         self.optimizers = build_optimizers(
             recipe.optimizer,
             network,
             decay_norms_and_biases=recipe.decay_norms_and_biases,
-            multiply=recipe.multiply,
             half=precision.half,
         )
         self._loss: Tensor | None = None

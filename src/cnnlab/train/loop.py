@@ -25,7 +25,7 @@ from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.average import new_share, update_average
 from cnnlab.train.bad_step import STOP, OnBadStep, what_is_wrong
 from cnnlab.train.batches import TrainingBatches
-from cnnlab.train.build import build_forward, build_network, check_labels, step_seed
+from cnnlab.train.build import build_forward, build_network, build_proxy_network, check_labels, step_seed
 from cnnlab.train.clock import Clock, pixels_at
 from cnnlab.train.distributed import ALONE_TEAM, Team, refuse_several
 from cnnlab.train.freeze import Frozen, freeze
@@ -209,7 +209,7 @@ class Training:
             return None
         refuse_several(self.team.world, "training on the hardest images (or add --set hardest=null)")
         self.watch.said(f"trained on the hardest {recipe.trained_images:,} images of each {recipe.batch_size:,}")
-        network = build_network(replace(recipe, model_options=recipe.hardest.model_options), self.parts, self.seed)
+        network = build_proxy_network(recipe.hardest, self.parts, self.seed)
         network.calibrate(self.batches.sample(CALIBRATION_IMAGES))
         return Proxy(recipe, recipe.hardest, place_network(network, self.device), self.rule.precision)
 
