@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cnnlab.errors import UsageError
 from cnnlab.models.catalog import create_model
-from cnnlab.recipes.recipe import CrossEntropy, Hardest, Hinge, Recipe
+from cnnlab.recipes.recipe import CrossEntropy, Hardest, Hinge, Multiply, Recipe
 from cnnlab.train.bad_step import parse_on_bad_step
 from cnnlab.train.distributed import Team, World
 from cnnlab.train.hardest import Proxy
@@ -71,6 +71,14 @@ def test_choosing_changes_nothing_that_a_choice_depends_on_and_learning_is_a_ste
     assert not same(parameters(proxy), before)
     for name, each in parameters(proxy).items():
         torch.testing.assert_close(each, parameters(other)[name])
+
+
+def test_its_rates_have_the_multipliers_whose_patterns_match_its_parameters() -> None:
+    multiply = (Multiply(parameters="*.bias", lr=2.0), Multiply(parameters="layer4.*", lr=3.0))
+    [optimizer] = a_proxy(replace(HARD, multiply=multiply)).optimizers
+    biases = [each["params"] for each in optimizer.param_groups if each["base_lr"] == 0.1]
+    assert [parameter.ndim for parameter in biases[0]] == [1] * 6
+    assert {each["base_lr"] for each in optimizer.param_groups} == {0.05, 0.1}
 
 
 def test_it_learns_from_every_third_batch() -> None:

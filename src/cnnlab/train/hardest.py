@@ -13,7 +13,7 @@ from torch import Tensor
 from cnnlab.models.layers import Network
 from cnnlab.recipes.recipe import Hardest, Recipe
 from cnnlab.train.losses import image_losses
-from cnnlab.train.optim import build_optimizers
+from cnnlab.train.optim import build_optimizers, matches
 from cnnlab.train.precision import Precision
 from cnnlab.train.step import clear_gradients
 
@@ -22,13 +22,17 @@ class Proxy:
     """The small `network` that says which images of a batch are the hardest, and the `optimizers` it learns with."""
 
     def __init__(self, recipe: Recipe, hardest: Hardest, network: Network, precision: Precision) -> None:
-        """Let `network` learn with the recipe's optimizer, one rate for all its layers; the loop sets it."""
+        """Let `network` learn with the recipe's optimizer, whose rate the loop sets.
+
+        Multipliers of rates hold for it, too, where their patterns match its parameters.
+        """
         self._recipe, self._learns_every, self._precision = recipe, hardest.learns_every, precision
         self.network = network
         self.optimizers = build_optimizers(
             recipe.optimizer,
             network,
             decay_norms_and_biases=recipe.decay_norms_and_biases,
+            multiply=[each for each in recipe.multiply if matches(each, network)],
             half=precision.half,
         )
         self._loss: Tensor | None = None

@@ -84,10 +84,15 @@ def _multipliers(
     return math.prod(each.lr for each in matching), decay * math.prod(each.decay for each in matching)
 
 
+def matches(multiply: Multiply, network: nn.Module) -> bool:
+    """Whether the pattern is that of a parameter of `network`."""
+    return any(fnmatchcase(name, multiply.parameters) for name, _ in network.named_parameters())
+
+
 def _check_patterns(multiply: Sequence[Multiply], network: nn.Module) -> None:
     names = [name for name, _ in network.named_parameters()]
     for each in multiply:
-        if not any(fnmatchcase(name, each.parameters) for name in names):
+        if not matches(each, network):
             close = nearest(each.parameters, names) or names[:3]
             raise UsageError(
                 f"multiply: no parameter of {type(network).__name__} is called {each.parameters!r}; "
