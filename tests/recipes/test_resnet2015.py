@@ -38,6 +38,7 @@ PAPER = {
     "aux_weight": 0.0,
     "multiply": [],
     "clip": None,
+    "hardest": None,
     "accumulate": 1,
     "test_resize_pixels": None,
     "test_crop_pixels": None,
