@@ -112,7 +112,7 @@ RECORD_RATES = (
     Multiply(parameters="fc.weight", lr=1 / 81, decay=81.0),
 )
 
-# What the last level does, on a network that takes a third of the time: which of the record's ways makes a difference.
+# What the last level does, on a narrower network: which of the record's ways makes a difference.
 LAST_LEVEL = replace(
     LONG_RUN,
     epochs=24,

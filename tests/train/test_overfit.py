@@ -22,7 +22,7 @@ FEW = for_a_few(replace(RECIPE, schedule=Constant(), steps=60, batch_size=16), 8
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_every_recipe_has_a_trial_without_what_makes_it_harder(name: str) -> None:
     trial = for_a_few(get_recipe(name), 50)
-    assert (trial.augment, trial.resolutions, trial.average) == ((), (), None)
+    assert (trial.augment, trial.resolutions, trial.average, trial.hardest) == ((), (), None, None)
     assert (trial.label_smoothing, trial.aux_weight, trial.cpu_minutes) == (0.0, 0.0, None)
     assert not trial.dropout
     assert getattr(trial.optimizer, "weight_decay", 0.0) == 0.0

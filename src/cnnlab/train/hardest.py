@@ -1,7 +1,7 @@
 """The hardest images of each batch, found by a small network that learns beside the one that is trained.
 
-A network of a thirtieth of the cost looks at the whole batch; the images on which its loss is highest are those that
-the large one is trained on (Coleman et al. 2019, "Selection via proxy"; batch by batch as Jordan 2024 has it). What is
+A network of a fraction of the cost looks at the whole batch; the images on which its loss is highest are those that the
+large one is trained on (Coleman et al. 2019, "Selection via proxy"; batch by batch as Jordan 2024 has it). What is
 hard depends on how an image was augmented this time, so it is found anew for every batch.
 """
 
