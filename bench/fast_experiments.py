@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
 from cnnlab.data.augment import downsample
 from cnnlab.data.loader import EpochOrder, eval_batches
@@ -269,8 +270,8 @@ def leave_out_easy(training: Training, share: float) -> None:
     training.batches.steps_per_epoch = int(share * len(training.parts.train)) // training.recipe.batch_size
 
 
-def run(name: str, seed: int) -> dict[str, Any]:
-    """Train once; what came of it on the validation images."""
+def run(name: str, seed: int, networks: Path | None) -> dict[str, Any]:
+    """Train once; what came of it on the validation images. Its network is kept in `networks`, where that is given."""
     experiment = EXPERIMENTS[name]
     settings = Settings(seed=seed, device="cpu", save_seconds=1e9)
     with tempfile.TemporaryDirectory() as folder, RunFolder(Path(folder) / "run", resume=False) as folder_of_run:
@@ -280,6 +281,9 @@ def run(name: str, seed: int) -> dict[str, Any]:
             leave_out_easy(training, experiment.hard)
         fit(training)
         network = training.final_network.eval()
+        if networks is not None:
+            weights = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
+            save_file(weights, networks / f"{name}, seed {seed}.safetensors")
         top1 = {}
         for views in VIEWS:
             found = predict_part(network, inputs.parts.val, get_protocol(views), inputs.preprocess, inputs.device)
@@ -301,10 +305,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=EXPERIMENTS, metavar="NAME", help=", ".join(EXPERIMENTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--networks", type=Path, metavar="FOLDER", help="keep the trained networks here")
     args = parser.parse_args()
     for seed in args.seeds:
         for name in args.names:
-            found = run(name, seed)
+            found = run(name, seed, args.networks)
             held = json.loads(RESULT.read_text()) if RESULT.is_file() else []
             RESULT.write_text(json.dumps([*held, found], indent=1) + "\n")
             shown = ", ".join(f"{views} {value:.2%}" for views, value in found["top1"].items())
