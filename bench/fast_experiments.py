@@ -195,6 +195,18 @@ def look_ahead(training: Training) -> None:
     training._update_average = update
 
 
+def end_on_whole_batches(training: Training, from_share: float) -> None:
+    """Train on the harder half until this share of the training is done, and then on whole batches."""
+    proxy = training.proxy
+    assert proxy is not None
+    hardest = proxy.choose
+
+    def choose(images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        return (images, labels) if training.clock.share >= from_share else hardest(images, labels, step)
+
+    proxy.choose = choose  # type: ignore[method-assign]
+
+
 EXPERIMENTS = {
     "baseline": Experiment(BASE, "92.0% in one view: 91.2% were seen after 7.3 epochs"),
     "float32": Experiment(replace(BASE, precision="fp32"), "the same accuracy; bf16 rounds less than batches differ"),
@@ -295,13 +307,16 @@ EXPERIMENTS = {
         "0.2 points better than ours of three convolutions: sums are bounded by an activation, and GELU is sharper",
         change=take_groups_of_the_record,
     ),
-    "last level, narrower, three convolutions": Experiment(
-        THREE_DEEP, "as good as two for 24 epochs, in as much time"
-    ),
+    "last level, narrower, three convolutions": Experiment(THREE_DEEP, "as good as two for 24 epochs, in as much time"),
     "last level, narrower, lookahead": Experiment(
         LAST_LEVEL,
         "0.1 points better: in the record it saves a tenth of the epochs",
         change=look_ahead,
+    ),
+    "last level, narrower, the last quarter on whole batches": Experiment(
+        LAST_LEVEL,
+        "0.3 points better in 1.2 times the time: tests are of all images, and among the hardest are the mislabelled",
+        change=partial(end_on_whole_batches, from_share=0.75),
     ),
     "wide, 36 epochs": Experiment(LONG_RUN, "94.5% in six views of 10,000 images, after 40,000"),
     "wide, 36 epochs, hard half": Experiment(
