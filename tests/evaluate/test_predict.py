@@ -73,7 +73,7 @@ def test_shift6_weighs_the_unmoved_views_for_half(network: nn.Module, images: Te
     torch.testing.assert_close(view_probabilities(network, images, PROTOCOLS["shift6"]), expected)
 
 
-@pytest.mark.parametrize("name", ["center", "flip", "shift6"])
+@pytest.mark.parametrize("name", ["center", "flip", "shift6", "shift18"])
 def test_probabilities_of_ready_images_sum_to_one(name: str, network: nn.Module, images: Tensor) -> None:
     sums = view_probabilities(network, images, PROTOCOLS[name]).sum(1)
     torch.testing.assert_close(sums, torch.ones(4))
@@ -180,7 +180,7 @@ def test_batches_on_a_cpu_grow_with_its_threads(monkeypatch: pytest.MonkeyPatch)
     assert pixels_at_once(CPU) == 300
 
 
-@pytest.mark.parametrize("name", ["center", "flip", "shift6"])
+@pytest.mark.parametrize("name", ["center", "flip", "shift6", "shift18"])
 def test_images_in_memory_of_the_networks_size_are_taken_as_they_are(name: str, network: Network) -> None:
     pixels = torch.randint(0, 256, (7, 3, 16, 16), dtype=torch.uint8)
     preprocess = replace(PREPROCESS, resize_pixels=16)

@@ -37,6 +37,7 @@ VIEWS = {
     "center": 1,
     "flip": 2,
     "shift6": 6,
+    "shift18": 18,
     "10crop": 10,
     "12crop": 12,
     "144crop": 144,
@@ -58,6 +59,13 @@ UP_LEFT = [[5, 6, 7, 6], [9, 10, 11, 10], [5, 6, 7, 6]]
 UP_LEFT_MIRRORED = [[6, 7, 6, 5], [10, 11, 10, 9], [6, 7, 6, 5]]
 DOWN_RIGHT = [[5, 4, 5, 6], [1, 0, 1, 2], [5, 4, 5, 6]]
 DOWN_RIGHT_MIRRORED = [[6, 5, 4, 5], [2, 1, 0, 1], [6, 5, 4, 5]]
+UP = [[4, 5, 6, 7], [8, 9, 10, 11], [4, 5, 6, 7]]
+DOWN = [[4, 5, 6, 7], [0, 1, 2, 3], [4, 5, 6, 7]]
+LEFT = [[1, 2, 3, 2], [5, 6, 7, 6], [9, 10, 11, 10]]
+RIGHT = [[1, 0, 1, 2], [5, 4, 5, 6], [9, 8, 9, 10]]
+UP_RIGHT = [[5, 4, 5, 6], [9, 8, 9, 10], [5, 4, 5, 6]]
+DOWN_LEFT = [[5, 6, 7, 6], [1, 2, 3, 2], [5, 6, 7, 6]]
+NINE = [AS_IS, LEFT, RIGHT, UP, UP_LEFT, UP_RIGHT, DOWN, DOWN_LEFT, DOWN_RIGHT]
 BY_HAND: dict[str, list[tuple[list[list[int]], float]]] = {
     "center": [(AS_IS, 1.0)],
     "flip": [(AS_IS, 0.5), (MIRRORED, 0.5)],
@@ -69,6 +77,7 @@ BY_HAND: dict[str, list[tuple[list[list[int]], float]]] = {
         (DOWN_RIGHT, 0.125),
         (DOWN_RIGHT_MIRRORED, 0.125),
     ],
+    "shift18": [(rows, 1 / 18) for place in NINE for rows in (place, [row[::-1] for row in place])],
 }
 
 every_protocol = pytest.mark.parametrize("name", PROTOCOLS)
@@ -282,7 +291,7 @@ def test_a_network_without_a_square_crop_takes_only_what_keeps_to_its_images() -
     whole = Preprocess(None, None, (0.0,) * 3, (1.0,) * 3)
     image = photo(5, 7)
     np.testing.assert_array_equal(looks(image, get_protocol("center"), whole)[0], image)
-    with pytest.raises(UsageError, match="not square; use --protocol center, flip or shift6"):
+    with pytest.raises(UsageError, match="not square; use --protocol center, flip, shift6 or shift18"):
         looks(image, get_protocol("10crop"), whole)
 
 
@@ -302,11 +311,11 @@ def test_adjusting_keeps_the_shape_and_leaves_the_images_alone(name: str) -> Non
     assert torch.equal(images, before)
 
 
-@given(st.integers(1, 3))
-def test_shifting_there_and_back_keeps_the_middle(pixels: int) -> None:
+@given(st.integers(-3, 3), st.integers(-3, 3))
+def test_shifting_there_and_back_keeps_the_middle(down: int, right: int) -> None:
     images = torch.rand(1, 1, 9, 9)
-    back: Tensor = shifted(shifted(images, pixels), -pixels)
-    inside = slice(pixels, -pixels)
+    back: Tensor = shifted(shifted(images, down, right), -down, -right)
+    inside = slice(3, -3)
     assert torch.equal(back[:, :, inside, inside], images[:, :, inside, inside])
 
 

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         action="append",
         metavar="NAME[,NAME…]",
-        help="center, flip, shift6, 10crop, 12crop, 144crop, 150crop, dense, multiscale, multiscale_fixed, "
+        help="center, flip, shift6, shift18, 10crop, 12crop, 144crop, 150crop, dense, multiscale, multiscale_fixed, "
         "multiscale_resnet or 320; a row each (default: the run's own)",
     )
     add("--snapshots", action="store_true", help="let the checkpoints that each run keeps answer together")

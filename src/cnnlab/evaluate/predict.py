@@ -211,9 +211,9 @@ class _Look:
     pixels: Pixels
 
     @property
-    def kind(self) -> tuple[tuple[int, ...], bool, int]:
+    def kind(self) -> tuple[tuple[int, ...], bool, int, int]:
         """What the looks of one batch have in common."""
-        return self.pixels.shape, self.view.mirrored, self.view.shift_pixels
+        return self.pixels.shape, self.view.mirrored, self.view.down_pixels, self.view.right_pixels
 
 
 @torch.inference_mode()

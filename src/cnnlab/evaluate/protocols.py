@@ -60,14 +60,16 @@ class View:
 
     The shorter side is resized to `side` pixels (None: as the run prepares its images); of that the square that
     lies `square` of the way along the longer side is kept (0: left or top, 0.5: centre, 1: right or bottom; None:
-    all); of that `area` is taken; `mirrored` left to right; moved by `shift_pixels`, edges repeated by reflection.
+    all); of that `area` is taken; `mirrored` left to right; moved by `down_pixels` and `right_pixels` (negative: up
+    and left), edges repeated by reflection.
     """
 
     side: Around | int | None = None
     square: float | None = None
     area: Crop | Shrunk | Whole = Crop()
     mirrored: bool = False
-    shift_pixels: int = 0
+    down_pixels: int = 0
+    right_pixels: int = 0
     weight: float = 1.0
 
 
@@ -116,14 +118,22 @@ def _protocol(
 
 def _shift6() -> Protocol:
     """The image and its mirror for half of the weight, both moved by a pixel either way for the rest."""
-    views = (View(shift_pixels=shift, mirrored=mirrored) for shift, mirrored in product((0, -1, 1), BOTH))
-    return Protocol("shift6", tuple(replace(view, weight=0.125 if view.shift_pixels else 0.25) for view in views))
+    views = (View(down_pixels=by, right_pixels=by, mirrored=mirrored) for by, mirrored in product((0, -1, 1), BOTH))
+    return Protocol("shift6", tuple(replace(view, weight=0.125 if view.down_pixels else 0.25) for view in views))
+
+
+def _shift18() -> Protocol:
+    """The image and its mirror at the nine places that are a pixel away at most, all of equal weight."""
+    places = product((0, -1, 1), (0, -1, 1), BOTH)
+    views = (View(down_pixels=down, right_pixels=right, mirrored=mirrored) for down, right, mirrored in places)
+    return Protocol("shift18", tuple(replace(view, weight=1 / 18) for view in views))
 
 
 PROTOCOLS: dict[str, Protocol] = {
     "center": _protocol("center", (None,), (Crop(),), mirrors=(False,)),
     "flip": _protocol("flip", (None,), (Crop(),)),
     "shift6": _shift6(),  # Jordan 2024 (arXiv:2404.00498)
+    "shift18": _shift18(),  # cnnlab's own
     # AlexNet section 4.1 and ResNet section 3.4, on the whole resized image as torchvision's TenCrop.
     "10crop": _protocol("10crop", (Around(),), FIVE),
     "12crop": _protocol(
@@ -171,7 +181,9 @@ def own_crop(preprocess: Preprocess) -> int:
         UsageError: it was trained on images that are not square, which only some protocols can do with.
     """
     if preprocess.crop_pixels is None:
-        raise UsageError("the network was trained on images that are not square; use --protocol center, flip or shift6")
+        raise UsageError(
+            "the network was trained on images that are not square; use --protocol center, flip, shift6 or shift18"
+        )
     return preprocess.crop_pixels
 
 
@@ -247,8 +259,8 @@ def _cut(image: Pixels, view: View, preprocess: Preprocess) -> Pixels:
 
 def adjust(images: Tensor, view: View) -> Tensor:
     """Shift and mirror a batch (N, C, H, W), normalised, as `view` says."""
-    if view.shift_pixels:
-        images = shifted(images, view.shift_pixels)
+    if view.down_pixels or view.right_pixels:
+        images = shifted(images, view.down_pixels, view.right_pixels)
     return mirrored(images) if view.mirrored else images
 
 
@@ -257,9 +269,9 @@ def mirrored(images: Tensor) -> Tensor:
     return images.flip(3)
 
 
-def shifted(images: Tensor, pixels: int) -> Tensor:
-    """The images moved by `pixels` down and right (negative: up and left), edges repeated by reflection."""
-    border = abs(pixels)
+def shifted(images: Tensor, down: int, right: int) -> Tensor:
+    """The images moved by so many pixels down and right (negative: up and left), edges repeated by reflection."""
+    border = max(abs(down), abs(right))
     padded = F.pad(images, (border,) * 4, mode="reflect")
-    start = border - pixels
-    return padded[:, :, start : start + images.shape[2], start : start + images.shape[3]]
+    top, left = border - down, border - right
+    return padded[:, :, top : top + images.shape[2], left : left + images.shape[3]]

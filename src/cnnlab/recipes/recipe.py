@@ -166,6 +166,7 @@ Protocol = Literal[
     "center",
     "flip",
     "shift6",
+    "shift18",
     "10crop",
     "12crop",
     "144crop",
