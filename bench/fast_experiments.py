@@ -195,18 +195,6 @@ def look_ahead(training: Training) -> None:
     training._update_average = update
 
 
-def end_on_whole_batches(training: Training, from_share: float) -> None:
-    """Train on the harder half until this share of the training is done, and then on whole batches."""
-    proxy = training.proxy
-    assert proxy is not None
-    hardest = proxy.choose
-
-    def choose(images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        return (images, labels) if training.clock.share >= from_share else hardest(images, labels, step)
-
-    proxy.choose = choose  # type: ignore[method-assign]
-
-
 EXPERIMENTS = {
     "baseline": Experiment(BASE, "92.0% in one view: 91.2% were seen after 7.3 epochs"),
     "float32": Experiment(replace(BASE, precision="fp32"), "the same accuracy; bf16 rounds less than batches differ"),
@@ -318,14 +306,12 @@ EXPERIMENTS = {
         change=look_ahead,
     ),
     "last level, narrower, the last quarter on whole batches": Experiment(
-        LAST_LEVEL,
+        replace(LAST_LEVEL, hardest=Hardest(share=0.5, until=0.75)),
         "0.3 points better in 1.2 times the time: tests are of all images, and among the hardest are the mislabelled",
-        change=partial(end_on_whole_batches, from_share=0.75),
     ),
     "last level, narrower, the last half on whole batches": Experiment(
-        LAST_LEVEL,
+        replace(LAST_LEVEL, hardest=Hardest(share=0.5, until=0.5)),
         "0.1 points better than the last quarter, in 1.2 times its time: most of it is won at the end",
-        change=partial(end_on_whole_batches, from_share=0.5),
     ),
     "wide, 36 epochs": Experiment(LONG_RUN, "94.5% in six views of 10,000 images, after 40,000"),
     "wide, 36 epochs, hard half": Experiment(

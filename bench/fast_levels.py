@@ -28,6 +28,7 @@ def taken_over(run: Path) -> dict[str, Any]:
         **kept,
         "train_images": data["train_images"],
         "trained_share": recipe["hardest"]["share"] if recipe.get("hardest") else 1.0,
+        "whole_from": recipe["hardest"].get("until", 1.0) if recipe.get("hardest") else 0.0,
         "precision": recipe["precision"],
         "resolutions": [each["pixels"] for each in recipe["resolutions"]],
         "environment": {name: place[name] for name in PLACE} | {"torch": place["packages"]["torch"]},

@@ -30,9 +30,7 @@ def page(recipes: list[Recipe]) -> str:
 
 def row(recipe: Recipe) -> str:
     cost = f"{recipe.gmac:g}" if recipe.gmac else ""
-    training = f"{recipe.data}, {recipe.length}, batches of {recipe.batch_size:,}"
-    if recipe.hardest:
-        training += f", the hardest {recipe.trained_images:,} of each"
+    training = f"{recipe.data}, {recipe.length}, {recipe.batches}"
     test = recipe.protocol
     if recipe.test_crop_pixels:
         test += f", {recipe.test_crop_pixels} of {recipe.test_resize_pixels} pixels"

@@ -153,20 +153,22 @@ def experiments_table(record: list[dict[str, Any]]) -> str:
 
 
 def levels_table(record: list[dict[str, Any]]) -> str:
-    """What the fast recipes reached: a line a recipe, images, epochs and sizes, over its seeds."""
-    groups: dict[tuple[str, str, float, str], list[dict[str, Any]]] = {}
+    """What the fast recipes reached: a line a recipe, images, epochs, sizes and views, over its seeds."""
+    groups: dict[tuple[str, str, float, str, int], list[dict[str, Any]]] = {}
     for each in record:
-        share = each.get("trained_share", 1.0)
+        share, last = each.get("trained_share", 1.0), 1 - each.get("whole_from", 1.0)
         images = f"{each['train_images']:,}" + (f", hardest {share:.0%} of a batch" if share < 1 else "")
+        images += f", all in the last {last:.0%}" if share < 1 and last else ""
         pixels = ", ".join(f"{pixels}" for pixels in (*each["resolutions"], 32))
-        groups.setdefault((each["recipe"], images, each["epochs"], pixels), []).append(each)
-    rows = ["| recipe | parameters | images | epochs | pixels | minutes | validation, one view | test, six views |"]
-    rows.append("|---|--:|--:|--:|---|--:|---|---|")
-    for (recipe, images, epochs, pixels), runs in groups.items():
+        key = (each["recipe"], images, each["epochs"], pixels, each["test"]["views"])
+        groups.setdefault(key, []).append(each)
+    rows = ["| recipe | parameters | images | epochs | pixels | minutes | validation, one view | views | test |"]
+    rows.append("|---|--:|--:|--:|---|--:|---|--:|---|")
+    for (recipe, images, epochs, pixels, views), runs in groups.items():
         minutes = statistics.mean(each["train_seconds"] + each["test"]["seconds"] for each in runs) / 60
         shown = [_mean_of(each[part]["top1"] for each in runs if part in each) for part in ("val", "test")]
         sizes = f"{runs[0]['parameters']:,} | {images} | {epochs:g} | {pixels} | {minutes:.1f}"
-        rows.append(f"| {recipe} | {sizes} | {' | '.join(shown)} |")
+        rows.append(f"| {recipe} | {sizes} | {f' | {views} | '.join(shown)} |")
     places = {
         f"{held['threads']} threads of an {held['processor']} ({held['cpu_capability']}, "
         f"{each['precision']} precision), torch {held['torch']}"

@@ -247,8 +247,19 @@ def test_another_network_begins_without_the_options_of_the_first() -> None:
 
 @pytest.mark.parametrize(("batch_size", "share", "images"), [(1024, 0.5, 512), (10, 0.25, 2), (3, 0.1, 1)])
 def test_a_share_of_each_batch_is_trained_on_and_never_none(batch_size: int, share: float, images: int) -> None:
-    assert replace(PLAIN, batch_size=batch_size).trained_images == batch_size
-    assert replace(PLAIN, batch_size=batch_size, hardest=Hardest(share=share)).trained_images == images
+    assert replace(PLAIN, batch_size=batch_size).trained_images(0.0) == batch_size
+    hard = replace(PLAIN, batch_size=batch_size, hardest=Hardest(share=share))
+    assert [hard.trained_images(done) for done in (0.0, 0.5, 0.999)] == [images] * 3
+    late = replace(hard, hardest=Hardest(share=share, until=0.75))
+    assert [late.trained_images(done) for done in (0.0, 0.749, 0.75, 0.999)] == [images, images, *[batch_size] * 2]
+
+
+def test_what_steps_are_taken_on_is_told_in_words() -> None:
+    assert replace(PLAIN, batch_size=1024).batches == "batches of 1,024"
+    hard = replace(PLAIN, batch_size=1024, hardest=Hardest(share=0.25))
+    assert hard.batches == "batches of 1,024, the hardest 256 of each trained on"
+    late = replace(hard, hardest=Hardest(share=0.25, until=0.8))
+    assert late.batches == "batches of 1,024, the hardest 256 of each trained on, all in the last 20%"
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.5])

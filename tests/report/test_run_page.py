@@ -16,7 +16,7 @@ from cnnlab.report.run_page import (
     differences,
     duration,
     flat,
-    mean_area,
+    mean_work,
     run_page,
     short,
     write_run_report,
@@ -147,6 +147,11 @@ def test_a_run_on_the_hardest_images_costs_their_share(folder: Path) -> None:
     text = read(run_page(folder, macs=40_551_424)).text
     assert "images, trained on the hardest 50%" in text
     assert "about 15.2 GFLOP" in text  # half of what it is above
+    mine["hardest"]["until"] = 0.75
+    (folder / "recipe.json").write_text(json.dumps(mine))
+    text = read(run_page(folder, macs=40_551_424)).text
+    assert "images, trained on the hardest 50%, on all in the last 25%" in text
+    assert "about 21.3 GFLOP" in text  # 0.7 of it: the first half, on small images, is a fifth
 
 
 def test_the_flow_doctors_picture_is_shown_where_there_is_one(folder: Path) -> None:
@@ -193,5 +198,9 @@ def test_numbers_in_words() -> None:
     assert [short(each) for each in (950, 1.16e6, 4.31e14)] == ["950", "1.16 M", "431 T"]
     assert [duration(each) for each in (42, 570, 7500)] == ["42 s", "9 min 30 s", "2 h 5 min"]
     assert flat({"a": {"b": 1, "c": [2]}, "d": 3}) == {"a.b": 1, "a.c": [2], "d": 3}
-    assert mean_area([{"until": 0.5, "pixels": 16}], 32) == pytest.approx(0.5 / 4 + 0.5)
-    assert mean_area([{"until": 0.5, "pixels": 16}], None) == mean_area([], 32) == 1
+    small = [{"until": 0.5, "pixels": 16}]
+    assert mean_work(small, None, 32) == pytest.approx(0.5 / 4 + 0.5)
+    assert mean_work(small, None, None) == mean_work([], None, 32) == 1
+    assert mean_work([], {"share": 0.5}, 32) == pytest.approx(0.5)
+    assert mean_work([], {"share": 0.5, "until": 0.75}, 32) == pytest.approx(0.75 / 2 + 0.25)
+    assert mean_work(small, {"share": 0.4, "until": 0.75}, 32) == pytest.approx(0.5 / 4 * 0.4 + 0.25 * 0.4 + 0.25)

@@ -10,7 +10,7 @@ USUAL = [(1.0 + step % 3, 10.0) for step in range(100)]  # median loss 2
 
 
 def result(loss: float = 2.0, norm: float | None = 10.0, **aux: float) -> StepResult:
-    return StepResult(loss, 0, aux, norm)
+    return StepResult(loss, 0, 8, aux, norm)
 
 
 def test_the_rules_by_their_names() -> None:

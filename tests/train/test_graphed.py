@@ -64,6 +64,7 @@ RECIPES = {
         SGD, optimizer=AdamW(lr=0.01), clip=ClipNorm(norm=0.5), accumulate=2, average=Polyak(from_share=0.5)
     ),
     "muon on the harder half": HARD,
+    "muon on the harder half, then on all": replace(HARD, hardest=replace(HARD.hardest, until=0.7)),
     "mixed labels, dropout, no average": replace(
         SGD, model="nin_cifar", model_options={}, augment=(Mixup(),), average=None, steps=9
     ),
@@ -126,7 +127,10 @@ def test_steps_read_later_end_bit_equal_to_steps_read_at_once(
     assert same(numbers(plain), numbers(begun))
     assert untimed(tmp_path / "plain") == untimed(tmp_path / "begun")
     assert watch.moments == plain_watch.moments
-    warmed_up = recipe.trained_images * len({each[3] for each in watch.moments})
+    kinds = {
+        (pixels, recipe.trained_images((step - 1) / plain.clock.total_steps)) for step, _, _, pixels in watch.moments
+    }
+    warmed_up = sum(images for _, images in kinds)
     assert begun.progress.images_seen + warmed_up == plain.progress.images_seen
     assert begun.progress.compile_seconds > 0 == plain.progress.compile_seconds
 

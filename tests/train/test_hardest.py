@@ -48,7 +48,7 @@ def test_those_with_the_highest_losses_are_chosen_in_the_order_of_the_batch(
     loss: CrossEntropy | Hinge, step: int
 ) -> None:
     proxy, (images, labels) = a_proxy(replace(HARD, loss=loss)), batch()
-    chosen, of_chosen = proxy.choose(images, labels, step)
+    chosen, of_chosen = proxy.choose(images, labels, 4, step)
     with torch.no_grad():
         losses = image_losses(loss, proxy.network(images), labels).tolist()
     hardest = sorted(sorted(range(16), key=lambda place: -losses[place])[:4])
@@ -59,8 +59,8 @@ def test_those_with_the_highest_losses_are_chosen_in_the_order_of_the_batch(
 def test_choosing_changes_nothing_that_a_choice_depends_on_and_learning_is_a_step_on_what_was_chosen() -> None:
     proxy, other, (images, labels) = a_proxy(), a_proxy(), batch()
     before = parameters(proxy)
-    first, _ = proxy.choose(images, labels, 0)
-    again, _ = proxy.choose(images, labels, 0)
+    first, _ = proxy.choose(images, labels, 4, 0)
+    again, _ = proxy.choose(images, labels, 4, 0)
     assert torch.equal(first, again)
     assert same(parameters(proxy), before)
     proxy.learn()
@@ -86,7 +86,7 @@ def test_it_learns_from_every_third_batch() -> None:
     learned = []
     for step in range(7):
         before = parameters(proxy)
-        proxy.choose(images, labels, step)
+        proxy.choose(images, labels, 4, step)
         proxy.learn()
         learned.append(not same(parameters(proxy), before))
     assert learned == [True, False, False, True, False, False, True]
@@ -95,7 +95,7 @@ def test_it_learns_from_every_third_batch() -> None:
 def test_an_image_that_is_no_number_does_not_spoil_it() -> None:
     proxy, (images, labels) = a_proxy(), batch()
     images[3] = float("nan")
-    proxy.choose(images, labels, 0)
+    proxy.choose(images, labels, 4, 0)
     proxy.learn()
     assert all(bool(each.isfinite().all()) for each in parameters(proxy).values())
 
@@ -109,7 +109,7 @@ def test_the_network_is_trained_on_its_share_and_the_accuracy_is_of_it(training_
         training.step()
     assert shapes == [4, 4, 4]
     assert training.progress.images_seen == training.progress.window.images == 12
-    assert said.lines == ["trained on the hardest 4 images of each 16"]
+    assert said.lines == ["batches of 16, the hardest 4 of each trained on"]
     assert training.batches.steps_per_epoch == 4  # of what is looked at
 
 
@@ -129,6 +129,35 @@ def test_small_images_are_small_for_it_too_and_its_rates_fall_with_the_networks(
     assert all(first == second for first, second in rates)
     assert rates[0][0] > rates[-1][0]
     assert pixels == [12] * 4 + [16] * 4
+
+
+def test_whole_batches_are_trained_on_in_the_last_part_and_teach_it_nothing(
+    training_in: TrainingIn, tmp_path: Path
+) -> None:
+    recipe = replace(HARD, steps=8, hardest=replace(HARDEST, until=0.5, learns_every=1))
+    training = training_in(tmp_path / "run", recipe)
+    assert training.proxy is not None
+    shapes, learned, counted = [], [], []
+    training.network.register_forward_pre_hook(lambda _, given: shapes.append(given[0].shape[0]))
+    for _ in range(8):
+        before = parameters(training.proxy)
+        [result] = training.step()
+        learned.append(not same(parameters(training.proxy), before))
+        counted.append(result.images)
+    assert shapes == counted == [4] * 4 + [16] * 4
+    assert learned == [True] * 4 + [False] * 4
+    assert training.progress.images_seen == 4 * 4 + 4 * 16
+
+
+def test_a_choice_that_was_not_learned_from_is_forgotten_once_all_are_chosen() -> None:
+    proxy, (images, labels) = a_proxy(), batch()
+    before = parameters(proxy)
+    proxy.choose(images, labels, 4, 0)  # of a step that went wrong
+    chosen, of_chosen = proxy.choose(images, labels, 16, 1)
+    proxy.learn()
+    assert chosen is images
+    assert of_chosen is labels
+    assert same(parameters(proxy), before)
 
 
 def test_a_step_left_out_teaches_it_nothing(training_in: TrainingIn, tmp_path: Path) -> None:

@@ -371,7 +371,7 @@ def test_a_training_in_half_precision_leaves_its_float32_test_twice_the_time(
         training = training_in(tmp_path / precision, replace(RECIPE, precision=precision, val_images=0))
         training.clock.unit_seconds = 0.3
 
-        def keep(seconds: float, pixels: int, reserve: float, *, warms_up: bool = False, name: str = precision) -> None:
+        def keep(seconds: float, reserve: float, *, warms_up: bool = False, name: str = precision) -> None:
             reserved[name] = reserve
 
         monkeypatch.setattr(training.clock, "tick", keep)

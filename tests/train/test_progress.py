@@ -8,7 +8,7 @@ from cnnlab.train.step import StepResult
 
 def test_progress_comes_back_from_json_as_it_was() -> None:
     progress = Progress(window=Window(2, 32, 1.25, 20, 0.5, {"aux": 0.1}), val_errors=[0.5, 0.1], bad_steps=[3])
-    progress.remember(StepResult(0.1, 3, gradient_norm=0.3))
+    progress.remember(StepResult(0.1, 3, 8, gradient_norm=0.3))
     assert Progress.from_dict(json.loads(json.dumps(asdict(progress)))) == progress
 
 
@@ -20,7 +20,7 @@ def test_a_checkpoint_from_before_bad_steps_were_counted_still_reads() -> None:
 def test_only_the_last_good_steps_are_remembered() -> None:
     progress = Progress()
     for step in range(SPIKE_STEPS + 5):
-        progress.remember(StepResult(float(step), 0, gradient_norm=1.0))
+        progress.remember(StepResult(float(step), 0, 8, gradient_norm=1.0))
     assert [each[0] for each in progress.recent] == [5.0 + step for step in range(SPIKE_STEPS)]
 
 

@@ -63,8 +63,7 @@ def _show(out: Any, recipe: Recipe) -> None:
     from cnnlab.recipes import to_dict
 
     out.print(f"[bold]{recipe.name}[/bold]")
-    cost = f"{recipe.length}, batches of {recipe.batch_size:,}"
-    cost += f", the hardest {recipe.trained_images:,} of each trained on" if recipe.hardest else ""
+    cost = f"{recipe.length}, {recipe.batches}"
     cost += f"; {recipe.gmac:g} GMAC a view of an image" if recipe.gmac else ""
     lines = [f"paper     {recipe.paper}", f"network   {recipe.model}", f"data      {recipe.data}", f"cost      {cost}"]
     lines += [f"expected  {recipe.expected}"] if recipe.expected else []

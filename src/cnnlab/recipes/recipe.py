@@ -191,12 +191,14 @@ class CopyLayers:
 class Hardest:
     """Train on this share of each batch only: the images with the highest loss in a proxy, a small network beside.
 
-    The proxy is `model` with `model_options`; it has the recipe's optimizer and schedule, and learns from what it chose
-    of every `learns_every`-th batch (Coleman et al. 2019, arXiv:1906.11829, chose once for all; batch by batch and
-    these numbers: Jordan 2024, airbench96_faster).
+    From `until` on, a share of the training, whole batches are trained on: those are what a network is tested on, and
+    among the hardest are the mislabelled (docs/performance.md). The proxy is `model` with `model_options`; it has the
+    recipe's optimizer and schedule, and learns from what it chose of every `learns_every`-th batch (Coleman et al.
+    2019, arXiv:1906.11829, chose once for all; batch by batch and these numbers: Jordan 2024, airbench96_faster).
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    until: Annotated[float, Field(gt=0, le=1)] = 1.0
     model: str = "airnet"
     model_options: dict[str, Option] = Field(default_factory=lambda: dict[str, Option](widths=(32, 64, 64)))
     learns_every: Count = 4
@@ -269,9 +271,20 @@ class Recipe:
         return f"{self.steps:,} steps" if self.steps else f"{self.epochs:g} epochs"
 
     @property
-    def trained_images(self) -> int:
-        """How many images of each batch are trained on: all of them, but for `hardest`."""
-        return max(1, round(self.hardest.share * self.batch_size)) if self.hardest else self.batch_size
+    def batches(self) -> str:
+        """What a step is taken on, in words."""
+        words = f"batches of {self.batch_size:,}"
+        if self.hardest is None:
+            return words
+        words += f", the hardest {self.trained_images(0.0):,} of each trained on"
+        last = 1 - self.hardest.until
+        return f"{words}, all in the last {last:.0%}" if last else words
+
+    def trained_images(self, done: float) -> int:
+        """How many images of a batch are trained on when `done`, a share of the training, is over."""
+        if self.hardest is None or done >= self.hardest.until:
+            return self.batch_size
+        return max(1, round(self.hardest.share * self.batch_size))
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself; the message says what to change."""
@@ -304,7 +317,7 @@ def _contradictions(recipe: Recipe) -> Iterable[tuple[bool, str]]:
     yield bool(late), f"{' and '.join(late)} takes whole pixel values and must come before other changes of colour"
     share = f" at hardest.share={recipe.hardest.share:g}" if recipe.hardest else ""
     yield (
-        recipe.trained_images % recipe.accumulate != 0,
+        any(recipe.trained_images(done) % recipe.accumulate != 0 for done in (0.0, 1.0)),
         f"batch_size={recipe.batch_size}{share} does not divide into accumulate={recipe.accumulate} equal pieces",
     )
     yield (

@@ -7,8 +7,10 @@ given, the network's answers to each image, which are kept as `predictions.json`
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -365,15 +367,14 @@ def _shown(value: object) -> str:
 def _cost(recipe: Record, result: Record, config: Record, macs: int | None) -> Html:
     if not result:
         return note("The run is not finished.")
-    batch_size, share = recipe["batch_size"], (recipe.get("hardest") or {}).get("share")
+    batch_size, hardest = recipe["batch_size"], recipe.get("hardest")
     images = result["steps"] * batch_size
-    area = mean_area(recipe.get("resolutions", ()), config.get("preprocess", {}).get("crop_pixels"))
-    work = None if macs is None else f"about {short(2.0 * PASSES * macs * images * (share or 1) * area)}FLOP"
+    relative = mean_work(recipe.get("resolutions", ()), hardest, config.get("preprocess", {}).get("crop_pixels"))
+    work = None if macs is None else f"about {short(2.0 * PASSES * macs * images * relative)}FLOP"
     values: dict[str, object] = {
         "Training time": duration(result["train_seconds"]),
         "Device": result["device"],
-        "Steps": f"{result['steps']:,} of {batch_size:,} images"
-        + ("" if share is None else f", trained on the hardest {share:.0%}"),
+        "Steps": f"{result['steps']:,} of {batch_size:,} images{_trained_on(hardest)}",
         "Images seen": f"{images:,} ({result['epochs']:.2f} epochs)",
         "Speed": f"{result['images_per_second']:,.0f} images/s",
         "Parameters": f"{result['parameters']:,}",
@@ -384,13 +385,22 @@ def _cost(recipe: Record, result: Record, config: Record, macs: int | None) -> H
     return join([pairs(values), note(said) if macs is not None else None])
 
 
-def mean_area(resolutions: Sequence[Record], full_pixels: int | None) -> float:
-    """The area of a training image averaged over the training, relative to a full one of `full_pixels` a side."""
-    share = area = 0.0
-    for each in resolutions if full_pixels else ():
-        area += (each["until"] - share) * (each["pixels"] / full_pixels) ** 2
-        share = each["until"]
-    return area + 1 - share
+def _trained_on(hardest: Record | None) -> str:
+    if hardest is None:
+        return ""
+    last = 1 - hardest.get("until", 1.0)
+    return f", trained on the hardest {hardest['share']:.0%}" + (f", on all in the last {last:.0%}" if last else "")
+
+
+def mean_work(resolutions: Sequence[Record], hardest: Record | None, full_pixels: int | None) -> float:
+    """What a step costs in the mean over the training, relative to one on a whole batch of images of `full_pixels`."""
+    small = [(each["until"], (each["pixels"] / full_pixels) ** 2) for each in resolutions if full_pixels]
+    few = [(hardest.get("until", 1.0), hardest["share"])] if hardest else []
+    ends, total = sorted({0.0, *(until for until, _ in (*small, *few)), 1.0}), 0.0
+    for start, end in pairwise(ends):
+        here = (next((part for until, part in parts if start < until), 1.0) for parts in (small, few))
+        total += (end - start) * math.prod(here)
+    return total
 
 
 def _data(data: Record, reads: Sequence[Record]) -> Html:

@@ -304,7 +304,7 @@ class Processes(Team):
         count, correct, *sums = (sum(column) for column in zip(*rows, strict=True))
         loss, *aux_losses = (each / count for each in sums)
         named = dict(zip(result.aux_losses, aux_losses, strict=True))
-        return replace(result, loss=loss, correct=int(correct), aux_losses=named)
+        return replace(result, loss=loss, correct=int(correct), images=int(count), aux_losses=named)
 
     @torch.no_grad()
     def average_statistics(self, network: nn.Module) -> None:

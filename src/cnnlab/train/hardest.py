@@ -37,17 +37,20 @@ class Proxy:
         )
         self._loss: Tensor | None = None
 
-    def choose(self, images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """The hardest of these images (N, C, H, W) and their labels, in the order of the batch.
+    def choose(self, images: Tensor, labels: Tensor, count: int, step: int) -> tuple[Tensor, Tensor]:
+        """The `count` hardest of these images (N, C, H, W) and their labels, in the order of the batch.
 
-        Nothing changes that a later choice depends on, so a step can be taken again; `learn` is what changes it.
-        Nothing waits for the device.
+        Nothing changes that a later choice depends on, so a step can be taken again; `learn` is what changes it, but
+        not where all are chosen. Nothing waits for the device.
         """
+        if count == len(labels):
+            self._loss = None
+            return images, labels
         learns = step % self._learns_every == 0
         with torch.set_grad_enabled(learns), self._precision.autocast():
             logits = self.network(images)
         losses = image_losses(self._recipe.loss, logits.float(), labels, self._recipe.label_smoothing)
-        chosen = losses.detach().topk(self._recipe.trained_images).indices.sort().values
+        chosen = losses.detach().topk(count).indices.sort().values
         self._loss = losses[chosen].mean() if learns else None
         return images[chosen].contiguous(memory_format=torch.channels_last), labels[chosen]
 

@@ -26,7 +26,7 @@ from cnnlab.train.average import new_share, update_average
 from cnnlab.train.bad_step import STOP, OnBadStep, what_is_wrong
 from cnnlab.train.batches import TrainingBatches
 from cnnlab.train.build import build_forward, build_network, build_proxy_network, check_labels, step_seed
-from cnnlab.train.clock import Clock, pixels_at
+from cnnlab.train.clock import Clock, phases_of, pixels_at
 from cnnlab.train.distributed import ALONE_TEAM, Team, refuse_several
 from cnnlab.train.freeze import Frozen, freeze
 from cnnlab.train.graphed import AHEAD_STEPS, GraphedStep, Reading, use_graphs, why_not
@@ -168,7 +168,7 @@ class Training:
             aux_weight=recipe.aux_weight,
             pieces=recipe.accumulate,
             clip=recipe.clip,
-            batch_size=recipe.trained_images,
+            batch_size=recipe.batch_size,
             team=team,
         )
         self.proxy = self._build_proxy()
@@ -178,7 +178,7 @@ class Training:
         budget = minutes or (recipe.cpu_minutes if device.type == "cpu" else None)
         self.clock = Clock(
             max(1, round(epochs * steps_per_epoch)) if epochs else self.recipe_steps,
-            recipe.resolutions,
+            phases_of(recipe, self.full_pixels),
             budget_seconds=budget * 60 if budget else None,
             stretch=minutes is not None,
         )
@@ -208,7 +208,7 @@ class Training:
         if recipe.hardest is None:
             return None
         refuse_several(self.team.world, "training on the hardest images (or add --set hardest=null)")
-        self.watch.said(f"trained on the hardest {recipe.trained_images:,} images of each {recipe.batch_size:,}")
+        self.watch.said(recipe.batches)
         network = build_proxy_network(recipe.hardest, self.parts, self.seed)
         network.calibrate(self.batches.sample(CALIBRATION_IMAGES))
         return Proxy(recipe, recipe.hardest, place_network(network, self.device), self.rule.precision)
@@ -239,7 +239,7 @@ class Training:
         else:
             leave_out(self, wrong, batch, epoch, lr)
         seconds = self.team.of_first(time.perf_counter() - started)
-        self.clock.tick(seconds, self.full_pixels, self._test_seconds(), warms_up=warms_up)
+        self.clock.tick(seconds, self._test_seconds(), warms_up=warms_up)
         if wrong is None:
             self._account(result, self.clock, seconds, epoch, lr, pixels, warms_up=warms_up)
         self._end_epoch(epoch, lr)
@@ -258,7 +258,7 @@ class Training:
         reading = graphed.begin(self._shape(), *self.trained_on(images, batch.labels), self._take_share())
         self._proxy_learns()
         seconds = time.perf_counter() - started
-        self.clock.tick(seconds, self.full_pixels, self._test_seconds())
+        self.clock.tick(seconds, self._test_seconds())
         self._begun.append(Begun(epoch, lr, pixels, seconds, before, replace(self.clock), averaged, reading))
         if waits or self.clock.done or self.clock.step % self._epoch_steps == 0:
             results += self.end_steps()
@@ -297,7 +297,7 @@ class Training:
         self.clock, self.progress.averaged = replace(begun.before), begun.averaged
         batch = self.batches.batch(*divmod(self.clock.step, self._epoch_steps))
         leave_out(self, wrong, batch, begun.epoch, begun.lr)
-        self.clock.tick(begun.seconds, self.full_pixels, self._test_seconds())
+        self.clock.tick(begun.seconds, self._test_seconds())
 
     def _end_epoch(self, epoch: int, lr: float) -> None:
         """Validate where an epoch, or the training, is over; with the training the last record is written."""
@@ -312,8 +312,9 @@ class Training:
 
     def _shape(self) -> Hashable:
         """What the next step's batch has in common with others of its shape that are trained alike."""
-        pixels = pixels_at(self.recipe.resolutions, self.clock.share, self.full_pixels)
-        return pixels, self.unfreeze_at is not None and self.clock.share >= self.unfreeze_at
+        share = self.clock.share
+        pixels = pixels_at(self.recipe.resolutions, share, self.full_pixels)
+        return pixels, self.recipe.trained_images(share), self.unfreeze_at is not None and share >= self.unfreeze_at
 
     def _warms_up(self) -> bool:
         """Whether the next step is the first of its shape where that is compiled or captured, and so takes long."""
@@ -394,7 +395,9 @@ class Training:
 
     def trained_on(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Which of the next step's images (N, C, H, W) and labels it is trained on: all, or the hardest."""
-        return (images, labels) if self.proxy is None else self.proxy.choose(images, labels, self.clock.step)
+        if self.proxy is None:
+            return images, labels
+        return self.proxy.choose(images, labels, self.recipe.trained_images(self.clock.share), self.clock.step)
 
     def _proxy_learns(self) -> None:
         if self.proxy is not None:
@@ -420,7 +423,7 @@ class Training:
         try:
             result = self.train_step(self.plain_forward, images, labels)
             if self._is_good(result):
-                top1 = result.correct / self.recipe.trained_images
+                top1 = result.correct / result.images
                 look.after_step(step, loss=result.loss, top1=top1, gradient_scale=gradient_scale)
         finally:
             look.close()
@@ -468,7 +471,7 @@ class Training:
 
     def _test_seconds(self) -> float:
         """What the last validation and the reading of the test part will take, which a time budget leaves room for."""
-        forward = self.clock.unit_seconds / self.recipe.trained_images / 3  # a step: forward, and twice that back
+        forward = self.clock.unit_seconds / self.recipe.batch_size / 3  # a step: forward, and twice that back
         forward *= 1 if self.rule.precision.half is None else 2  # tests are in float32
         views = len(PROTOCOLS[self.recipe.protocol].views)
         tested = len(self.parts.test) if self.parts.test is not None else 0
@@ -522,14 +525,14 @@ class Training:
         warms_up: bool = False,
     ) -> None:
         """Count a good step that ended at `clock`; the time of one that warms up is not that of its images."""
-        progress, window, images = self.progress, self.progress.window, self.recipe.trained_images
-        window.add(result, images, seconds)
+        progress, window = self.progress, self.progress.window
+        window.add(result, seconds)
         if self.on_bad_step.spike is not None:
             progress.remember(result)
         if warms_up:
             progress.compile_seconds += seconds
         else:
-            progress.images_seen += images
+            progress.images_seen += result.images
             progress.step_seconds += seconds
         self.watch.stepped(
             Moment(
@@ -541,7 +544,7 @@ class Training:
                 lr=lr,
                 pixels=pixels,
                 images_per_second=window.images / window.seconds,
-                seconds_left=clock.seconds_left(self.full_pixels),
+                seconds_left=clock.seconds_left(),
             )
         )
         if window.steps == LOG_STEPS or clock.done:
@@ -676,7 +679,7 @@ class Training:
         if self.best is not None:
             with self.team.loading():
                 self.best.load_state_dict(saved.tensors["best"])
-        self.clock = replace(Clock(**saved.state["clock"]), resolutions=self.recipe.resolutions)
+        self.clock = Clock(**(saved.state["clock"] | {"phases": phases_of(self.recipe, self.full_pixels)}))
 
     def forget_graphs(self) -> None:
         """Capture steps anew: the tensors that graphs hold are no longer the training's."""

@@ -22,10 +22,10 @@ class Window:
     seconds: float = 0.0
     aux_losses: dict[str, float] = field(default_factory=dict)
 
-    def add(self, result: StepResult, images: int, seconds: float) -> None:
+    def add(self, result: StepResult, seconds: float) -> None:
         """Count one step."""
         self.steps += 1
-        self.images += images
+        self.images += result.images
         self.loss += result.loss
         self.correct += result.correct
         self.seconds += seconds

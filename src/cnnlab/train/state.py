@@ -31,7 +31,7 @@ def snapshot(training: Training) -> Checkpoint:
         tensors["best"] = training.best.state_dict()
     state = {
         "seed": training.seed,
-        "clock": asdict(replace(training.clock, resolutions=())),
+        "clock": asdict(replace(training.clock, phases=())),
         "progress": asdict(training.progress),
         "scaler": training.scaler.state_dict(),
     }

@@ -39,7 +39,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class StepResult:
-    """The mean loss of a batch, without auxiliary heads and of each of them, and how many images were right.
+    """The mean loss of a batch, without auxiliary heads and of each of them, and how many of its images were right.
 
     `gradient_norm` is the norm of all gradients together before they are clipped, None where a gradient scaler is
     looking for its scale and takes care of infinite ones itself.
@@ -47,6 +47,7 @@ class StepResult:
 
     loss: float
     correct: int
+    images: int
     aux_losses: dict[str, float] = field(default_factory=dict)
     gradient_norm: float | None = None
 
@@ -177,6 +178,7 @@ class Numbers:
         return StepResult(
             loss=loss,
             correct=int(table[:, -1].sum()),
+            images=sum(self.images),
             aux_losses=dict(zip(self.aux_names, aux_losses, strict=True)),
             gradient_norm=None if searching and not math.isfinite(norm) else norm,
         )
