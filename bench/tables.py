@@ -152,6 +152,19 @@ def experiments_table(record: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
+def views_table(record: list[dict[str, Any]]) -> str:
+    """What more views of each image are worth: a line a network."""
+    names = list(record[0]["top1"])
+    rows = [
+        f"| network of | seed | {' | '.join(f'`{name}`' for name in names)} |",
+        "|---|--:" + "|--:" * len(names) + "|",
+    ]
+    for each in record:
+        top1 = [percent(each["top1"][name]) for name in names]
+        rows.append(f"| {each['name']} | {each['seed']} | {' | '.join(top1)} |")
+    return "\n".join(rows)
+
+
 def levels_table(record: list[dict[str, Any]]) -> str:
     """What the fast recipes reached: a line a recipe, images, epochs, sizes and views, over its seeds."""
     groups: dict[tuple[str, str, float, str, int], list[dict[str, Any]]] = {}
@@ -203,6 +216,7 @@ TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
         "fast-levels": levels_table,
         "time-to-accuracy": bench_table,
         "fast-experiments": experiments_table,
+        "views": views_table,
         "fast-step": bench_table,
         "resnet20-train": bench_table,
         "growth": bench_table,
