@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -339,11 +340,13 @@ def count_reductions(team: Processes) -> list[int]:
     return counted
 
 
-def test_an_error_of_all_is_told_by_rank_0_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("late", [0, 1])
+def test_an_error_of_all_is_told_by_rank_0_alone_whoever_has_it_first(tmp_path: Path, late: int) -> None:
     def work() -> str:
         try:
             with joined(world_from_environment(), "cpu", Scale()) as team:
                 team.wait_for_all()
+                time.sleep(1.5 if team.world.rank == late else 0)
                 raise DataError("the same everywhere")
         except DataError as error:
             return str(error)

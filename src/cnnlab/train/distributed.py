@@ -53,7 +53,7 @@ RANK_SECONDS = 10.0  # how long one process may keep the others waiting within a
 PATIENT_SECONDS = 1800.0  # and where their work differs: loading, validating, writing the report
 SILENCE_SECONDS = 13.0  # without a sign of life, wherever the others are
 LOST_WORDS = ("gloo", "nccl", "connection", "timed out")
-QUIET_SECONDS = 5.0  # that a process with an error waits for rank 0 to have one too, which tells it for all
+QUIET_SECONDS = 5.0  # that processes with an error wait for rank 0 to have it too and tell it for all, and it for them
 
 
 @dataclass(frozen=True)
@@ -472,7 +472,7 @@ def joined(world: World, device: str, how: Scale) -> Iterator[Team]:
         pulse.stop(finished=True)
     except CnnlabError as error:
         if world.first:
-            board.set("failed0", "")
+            _tell_others(board, world)
             raise
         raise _told_once(error, board, world) from None
     except RuntimeError as error:
@@ -503,12 +503,22 @@ def _own_device(name: str, world: World) -> torch.device:
     return torch.device("cuda", world.local_rank)
 
 
+def _tell_others(board: Store, world: World) -> None:
+    """Say that rank 0 has an error; it stays until others with one know, as the board may be gone with it."""
+    with contextlib.suppress(RuntimeError):
+        board.set("failed0", "")
+        board.wait([f"heard{rank}" for rank in range(1, world.size)], timedelta(seconds=QUIET_SECONDS))
+
+
 def _told_once(error: CnnlabError, board: Store, world: World) -> CnnlabError:
     """The error, without words where rank 0 has one as well and tells it for all; with the rank where it has none."""
-    with contextlib.suppress(RuntimeError):
+    try:
         board.wait(["failed0"], timedelta(seconds=QUIET_SECONDS))
-        return type(error)()
-    return type(error)(f"rank {world.rank}: {error}")
+    except RuntimeError:
+        return type(error)(f"rank {world.rank}: {error}")
+    with contextlib.suppress(RuntimeError):
+        board.set(f"heard{world.rank}", "")
+    return type(error)()
 
 
 def _lost(board: Store, pulse: Pulse, world: World) -> RankError:
