@@ -374,6 +374,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--networks", type=Path, metavar="FOLDER", help="keep the trained networks here")
     args = parser.parse_args()
+    if args.networks is not None:
+        args.networks.mkdir(parents=True, exist_ok=True)
     for seed in args.seeds:
         for name in args.names:
             found = run(name, seed, args.networks)

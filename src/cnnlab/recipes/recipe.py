@@ -191,10 +191,10 @@ class CopyLayers:
 class Hardest:
     """Train on this share of each batch only: the images with the highest loss in a proxy, a small network beside.
 
-    From `until` on, a share of the training, whole batches are trained on: those are what a network is tested on, and
-    among the hardest are the mislabelled (docs/performance.md). The proxy is `model` with `model_options`; it has the
-    recipe's optimizer and schedule, and learns from what it chose of every `learns_every`-th batch (Coleman et al.
-    2019, arXiv:1906.11829, chose once for all; batch by batch and these numbers: Jordan 2024, airbench96_faster).
+    From `until` on, a share of the training, whole batches are trained on (ours; docs/performance.md). The proxy is
+    `model` with `model_options`; it has the recipe's optimizer and schedule, and learns from what it chose of every
+    `learns_every`-th batch (Coleman et al. 2019, arXiv:1906.11829, chose once for all; batch by batch and the other
+    numbers: Jordan 2024, airbench96_faster).
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
