@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from cnnlab.errors import UsageError
 from cnnlab.recipes.recipe import PrecisionName
+from cnnlab.train.strips import Strips
 
 FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 BF16_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")  # of CPUs, as `torch.cpu.get_capabilities` calls them
@@ -21,11 +23,15 @@ class Precision:
     device: torch.device
     half: torch.dtype | None
 
-    def autocast(self) -> contextlib.AbstractContextManager[object]:
+    @contextlib.contextmanager
+    def autocast(self) -> Iterator[None]:
         """The context for a forward pass and its loss."""
-        if self.half is None:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=self.half)
+        with contextlib.ExitStack() as stack:
+            if self.half is not None:
+                stack.enter_context(torch.autocast(self.device.type, dtype=self.half))
+            if self.half is torch.bfloat16 and self.device.type == "cpu" and has_matrix_tiles():
+                stack.enter_context(Strips())
+            yield
 
     def scaler(self) -> torch.amp.GradScaler:
         """A gradient scaler, which does something only for float16."""
@@ -56,3 +62,8 @@ def has_bf16(device: torch.device) -> bool:
         return supported
     found = torch.cpu.get_capabilities() if device.type == "cpu" else {}
     return any(found.get(feature, False) for feature in BF16_FEATURES)
+
+
+def has_matrix_tiles() -> bool:
+    """Whether the CPU multiplies matrices of bfloat16 by tiles, as Intel's AMX does."""
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
