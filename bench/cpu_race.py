@@ -26,7 +26,7 @@ import torch
 
 from airbench_cpu import EPOCHS, FORMATS, ported_run
 from cnnlab.bench.time_to_accuracy import usual_seconds
-from cnnlab.train.precision import has_bf16
+from cnnlab.models.precision import has_bf16
 from cnnlab.train.record import environment
 
 CPU = torch.device("cpu")

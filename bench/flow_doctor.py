@@ -35,9 +35,9 @@ from cnnlab.explain.trial import measure as boil_down
 from cnnlab.explain.verdict import judge
 from cnnlab.models.catalog import create_model
 from cnnlab.models.initialise import Initialisation, initialise
+from cnnlab.models.precision import resolve_precision
 from cnnlab.recipes.recipe import AdamW, Optimizer, Sgd
 from cnnlab.train.optim import build_optimizers
-from cnnlab.train.precision import resolve_precision
 from cnnlab.train.step import Rule, plain_forward, train_step
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
+
+PrecisionName = Literal["auto", "native", "fp32", "bf16", "fp16"]
+"""The number format of heavy layers; `native` is bf16 where the device computes with it, `auto` that on a GPU alone."""
 
 
 class Split(StrEnum):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cnnlab.bench import fast_step
+from cnnlab.bench import fast_step, training
 from cnnlab.bench.fast_step import AS_IT_IS, BATCH_ALONE, at, batches, measure, ways
 from cnnlab.bench.row import Plan
 from cnnlab.bench.training import begun, noise_parts
@@ -47,7 +47,20 @@ def test_every_way_is_measured_at_every_size(here: Here, monkeypatch: pytest.Mon
     found = measure(Plan(rounds=1))
     assert [case.name for case in found.cases] == ["16 pixels", "32 pixels"]
     for case in found.cases:
-        assert list(case.values) == [AS_IT_IS, "float32", "in 4 pieces", "in 16 pieces", BATCH_ALONE]
+        assert list(case.values) == [AS_IT_IS, "float32", "no strips", "in 4 pieces", "in 16 pieces", BATCH_ALONE]
         assert case.ratio(AS_IT_IS) == 1.0
     assert found.figures["batch_share_at_16"] > 0
     assert "of a step" in found.notes[0]
+
+
+@pytest.mark.parametrize("strips", [True, False])
+def test_narrow_maps_are_laid_side_by_side_only_where_asked(strips: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "keep_freed_memory", lambda: None)
+    monkeypatch.setattr("cnnlab.models.precision.has_bf16", lambda device: True)
+    monkeypatch.setattr("cnnlab.models.precision.has_matrix_tiles", lambda: True)
+    widest: list[int] = []
+    monkeypatch.setattr("cnnlab.models.strips.lay_beside", lambda maps, *_, **__: widest.append(maps.shape[3]) or maps)
+    monkeypatch.setattr("cnnlab.models.strips.take_apart", lambda maps, *_: maps)
+    with training.training(at(16), images=64, strips=strips) as work:
+        work(1)
+    assert bool(widest) == strips

@@ -18,10 +18,11 @@ from cnnlab.data.parts import Part
 from cnnlab.data.preprocess import normalise, prepare
 from cnnlab.errors import CheckpointError, CnnlabError, DataError, ImageError, UsageError
 from cnnlab.evaluate.classifier import Classifier, Config, load, read_config, save, trained_on
+from cnnlab.evaluate.examine import examine
 from cnnlab.evaluate.predict import predict_part
 from cnnlab.evaluate.protocols import get_protocol
 from cnnlab.models.catalog import create_model
-from cnnlab.types import Labels, Prediction, Preprocess
+from cnnlab.types import Labels, Prediction, Preprocess, Split
 
 from ..conftest import CLASSES, draw
 
@@ -313,3 +314,44 @@ def test_a_run_knows_its_data_and_a_bundle_says_that_it_does_not(tiny_run: Path,
     (bundle / "settings.json").write_text("{", encoding="utf-8")
     with pytest.raises(UsageError, match="name the data"):
         trained_on(bundle)
+
+
+# -- the number format -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("computes_with_it", [True, False])
+def test_a_network_of_a_native_recipe_answers_in_bfloat16_where_the_device_computes_with_it(
+    computes_with_it: bool, tmp_path: Path, shapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnnlab.models.precision.has_bf16", lambda device: computes_with_it)
+    plain = with_statistics(tmp_path, "resnet20", 16)
+    native = replace(plain, config=replace(plain.config, precision="native"))
+    files, images = sorted((shapes / "disc").iterdir()), torch.randint(0, 256, (5, 3, 16, 16), dtype=torch.uint8)
+    with torch.autocast("cpu", torch.bfloat16, enabled=computes_with_it):
+        expected = plain.probabilities(images), [each.probabilities for each in plain.predict(files)]
+    tested = examine([native], Part(images, torch.zeros(5, dtype=torch.int64)), split=Split.VAL)[1]
+    for found in (native.probabilities(images), tested.probabilities):
+        torch.testing.assert_close(found, expected[0], atol=1e-3, rtol=0)
+    for prediction, probabilities in zip(native.predict(files), expected[1], strict=True):
+        assert prediction.probabilities == pytest.approx(probabilities, abs=1e-3)
+    difference = (native.probabilities(images) - plain.probabilities(images)).abs().max()
+    assert (0 < difference < 0.02) if computes_with_it else difference == 0
+
+
+def test_an_optimised_classifier_of_a_native_recipe_answers_the_same_but_for_rounding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnnlab.models.precision.has_bf16", lambda device: True)
+    plain = with_statistics(tmp_path, "airnet", 16)
+    native = replace(plain, config=replace(plain.config, precision="native"))
+    images = torch.randint(0, 256, (5, 3, 16, 16), dtype=torch.uint8)
+    torch.testing.assert_close(
+        native.optimised().probabilities(images), native.probabilities(images), atol=0.02, rtol=0
+    )
+
+
+def test_a_config_without_a_number_format_is_one_of_float32(bundle: Path) -> None:
+    told = json.loads((bundle / "config.json").read_text())
+    del told["precision"]
+    (bundle / "config.json").write_text(json.dumps(told))
+    assert load(bundle).precision.half is None

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cnnlab.errors import NonFiniteLossError, UsageError
 from cnnlab.explain.live import LiveFlow
 from cnnlab.models.catalog import create_model
+from cnnlab.models.precision import resolve_precision
 from cnnlab.recipes.recipe import (
     AdamW,
     ClipNorm,
@@ -37,7 +38,6 @@ from cnnlab.train.graphed import AHEAD_STEPS, GraphedStep, Reading, use_graphs, 
 from cnnlab.train.loop import Training, fit
 from cnnlab.train.losses import build_loss
 from cnnlab.train.optim import build_optimizers
-from cnnlab.train.precision import resolve_precision
 from cnnlab.train.record import TIMING, read_records
 from cnnlab.train.state import snapshot
 from cnnlab.train.step import Numbers, Rule

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from cnnlab.errors import NonFiniteLossError, UsageError
 from cnnlab.models.catalog import create_model
+from cnnlab.models.precision import resolve_precision
 from cnnlab.recipes.recipe import CrossEntropy, Hardest, Hinge, Multiply, Recipe, Resolution
 from cnnlab.train.bad_step import parse_on_bad_step
 from cnnlab.train.distributed import Team, World
 from cnnlab.train.hardest import Proxy
 from cnnlab.train.losses import image_losses
-from cnnlab.train.precision import resolve_precision
 from cnnlab.train.replay import replay
 from cnnlab.train.run import Settings, train_run
 from tests.train.conftest import TrainingIn

@@ -7,11 +7,11 @@ from torch import nn
 
 from cnnlab.data.synthetic import synthetic
 from cnnlab.models.layers import Network
+from cnnlab.models.precision import resolve_precision
 from cnnlab.models.resnet_cifar import resnet20
 from cnnlab.recipes.recipe import ClipNorm, CrossEntropy, Sgd
 from cnnlab.train.losses import build_loss
 from cnnlab.train.optim import build_optimizers
-from cnnlab.train.precision import resolve_precision
 from cnnlab.train.step import Rule, StepResult, plain_forward, train_step
 
 PRECISION = resolve_precision("fp32", torch.device("cpu"))

@@ -4,6 +4,7 @@
 |------------------------|------------------------------------------------------------------------------------------|
 | as it is               | what `cnnlab train` does, in bf16 where the CPU computes with it                         |
 | float32                | the same without bf16                                                                    |
+| no strips              | narrow maps one by one; the same where the CPU has no matrix tiles                       |
 | torch.compile          | fuses batch norm, SiLU and the shortcut's sum, forward and backward                      |
 | in 4 or 16 pieces      | 256 or 64 images at a time, normalised by their own statistics, so that the cache holds  |
 |                        | more of what a layer leaves to the next                                                  |
@@ -47,6 +48,7 @@ def ways(pixels: int) -> dict[str, Way]:
     return {
         AS_IT_IS: partial(training, recipe, images=images),
         "float32": partial(training, replace(recipe, precision="fp32"), images=images),
+        "no strips": partial(training, recipe, images=images, strips=False),
         "torch.compile": partial(training, recipe, images=images, compiled=True),
         "in 4 pieces": partial(training, replace(recipe, accumulate=4), images=images),
         "in 16 pieces": partial(training, replace(recipe, accumulate=16), images=images),

@@ -14,11 +14,12 @@ from cnnlab.bench.turns import Work, timed
 from cnnlab.data.parts import Part, Parts
 from cnnlab.models.device import keep_freed_memory
 from cnnlab.recipes.catalog import get_recipe
-from cnnlab.recipes.recipe import PrecisionName, Recipe
+from cnnlab.recipes.recipe import Recipe
 from cnnlab.train.inputs import preprocess_for
 from cnnlab.train.loop import Training
 from cnnlab.train.record import RunFolder
 from cnnlab.train.watch import Watch
+from cnnlab.types import PrecisionName
 
 BATCH = 128  # the paper's
 CPU = torch.device("cpu")
@@ -74,8 +75,13 @@ def begun(
 
 
 @contextmanager
-def training(recipe: Recipe, *, images: int, compiled: bool = False) -> Iterator[Work]:
-    """Such a training on noise, memory kept as `cnnlab train` does: seconds of as many steps as asked for."""
+def training(recipe: Recipe, *, images: int, compiled: bool = False, strips: bool = True) -> Iterator[Work]:
+    """Such a training on noise, memory kept as `cnnlab train` does: seconds of as many steps as asked for.
+
+    Without `strips` narrow maps are not laid side by side where they would be.
+    """
     keep_freed_memory()
     with begun(recipe, noise_parts(images), compiled=compiled) as made:
+        if not strips:
+            made.rule = replace(made.rule, precision=replace(made.rule.precision, strips=False))
         yield lambda count: timed(lambda: [made.step() for _ in range(count)])

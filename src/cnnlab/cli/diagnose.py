@@ -190,7 +190,7 @@ def _try(subject: Subject, args: argparse.Namespace) -> Trial:
     from cnnlab.data.preprocess import normalise
     from cnnlab.explain.labels import check_labels
     from cnnlab.explain.trial import run_trial
-    from cnnlab.train.precision import resolve_precision
+    from cnnlab.models.precision import resolve_precision
     from cnnlab.train.step import Rule, plain_forward, train_step
 
     images = subject.part.images

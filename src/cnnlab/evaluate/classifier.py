@@ -29,7 +29,8 @@ from cnnlab.models.device import place_network, resolve_device
 from cnnlab.models.fold import fold_norms
 from cnnlab.models.layers import Network
 from cnnlab.models.pack import pack_filters
-from cnnlab.types import Labels, Prediction, Preprocess
+from cnnlab.models.precision import Precision, resolve_precision
+from cnnlab.types import Labels, PrecisionName, Prediction, Preprocess
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -49,6 +50,7 @@ class Config:
     protocol: str
     weights_sha256: str = ""
     options: dict[str, Any] = field(default_factory=dict)  # of the network's builder
+    precision: PrecisionName = "fp32"  # that it is tested in, and answers in
 
     def build(self) -> Network:
         """The network, with weights of its own; raises `UsageError` where the options make none."""
@@ -70,15 +72,22 @@ class Classifier:
     device: torch.device
     folder: Path | None = None
 
+    @property
+    def precision(self) -> Precision:
+        """The number format in which it answers on its device."""
+        return resolve_precision(self.config.precision, self.device)
+
     def optimised(self) -> Classifier:
         """The same classifier, made to answer faster: norms folded into convolutions, filters packed for the CPU.
+
+        (Packed filters are float32: where the CPU answers in bfloat16, they stay as they are.)
 
         Its answers are equal but for rounding; its weights must not change any more. This takes a forward pass.
         """
         pixels = self.config.preprocess.crop_pixels
         sizes = (pixels, pixels) if pixels else require_model(self.config.architecture).sizes
         network = place_network(fold_norms(self.network, sizes), self.device).requires_grad_(False)
-        if self.device.type == "cpu":
+        if self.device.type == "cpu" and self.precision.half is None:
             pack_filters(network)
         return replace(self, network=network)
 
@@ -106,9 +115,11 @@ class Classifier:
         def read(index: int) -> Pixels:
             return decode_file(Path(paths[index]))
 
-        found = answer_images(self.network, read, len(paths), rule, self.config.preprocess, self.device)
-        for index, answer in found:
-            answers[index] = answer if isinstance(answer, ImageError) else self._name(str(paths[index]), answer, top)
+        with self.precision.autocast():
+            found = answer_images(self.network, read, len(paths), rule, self.config.preprocess, self.device)
+            for index, answer in found:
+                path = str(paths[index])
+                answers[index] = answer if isinstance(answer, ImageError) else self._name(path, answer, top)
         return [answers[index] for index in range(len(paths))]
 
     def _name(self, path: str, probabilities: Tensor, top: int) -> Prediction:
@@ -120,7 +131,8 @@ class Classifier:
         """Probabilities (N, K) for original images uint8 (N, C, H, W), by the run's own test protocol."""
         part = Part(images, torch.zeros(len(images), dtype=torch.int64))
         rule = get_protocol(self.config.protocol)
-        return predict_part(self.network, part, rule, self.config.preprocess, self.device, max_bad=0).probabilities
+        with self.precision.autocast():
+            return predict_part(self.network, part, rule, self.config.preprocess, self.device, max_bad=0).probabilities
 
 
 def trained_on(folder: Path) -> str:

@@ -87,9 +87,12 @@ def examine(
     started = time.perf_counter()
     rule = get_protocol(protocol or members[0].config.protocol)
     macs = require_protocol(members, rule, part)
-    outcome = _average(
-        [predict(each.network, part, rule, each.config.preprocess, each.device, max_bad=max_bad) for each in members]
-    )
+    outcomes = []
+    for each in members:
+        with each.precision.autocast():
+            found = predict(each.network, part, rule, each.config.preprocess, each.device, max_bad=max_bad)
+        outcomes.append(found)
+    outcome = _average(outcomes)
     if split is Split.TEST:
         for folder in dict.fromkeys(each.folder for each in members if each.folder is not None):
             record_test_read(folder, rule.name, len(outcome.labels), why)

@@ -81,6 +81,7 @@ from cnnlab.recipes.schedules import (
     WarmupUntilError,
 )
 from cnnlab.recipes.values import STRICT, BelowOne, Count, NotNegative, Positive
+from cnnlab.types import PrecisionName
 
 __all__ = [
     "CAFFE_BIASES",
@@ -147,7 +148,6 @@ __all__ = [
     "with_settings",
 ]
 
-PrecisionName = Literal["auto", "native", "fp32", "bf16", "fp16"]
 Option = str | int | float | bool | tuple[int, ...] | None
 Normalisation = Literal["channel", "pixel_mean", "gcn", "gcn_zca", "imagenet", "mean_255", "half", "unit"]
 Initialisation = Literal[
@@ -279,6 +279,11 @@ class Recipe:
         words += f", the hardest {self.trained_images(0.0):,} of each trained on"
         last = 1 - self.hardest.until
         return f"{words}, all in the last {last:.0%}" if last else words
+
+    @property
+    def test_precision(self) -> PrecisionName:
+        """The number format of validations and of tests: float32, or `native` where the recipe trains in that."""
+        return "native" if self.precision == "native" else "fp32"
 
     def trained_images(self, done: float) -> int:
         """How many images of a batch are trained on when `done`, a share of the training, is over."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from cnnlab.errors import UsageError
 from cnnlab.models.layers import Network
+from cnnlab.models.precision import Precision
 from cnnlab.models.stochastic_depth import leaves_out_blocks
 from cnnlab.recipes.recipe import Recipe, RmsProp
 from cnnlab.train.average import update_average_on_device
@@ -28,7 +29,6 @@ from cnnlab.train.bad_step import OnBadStep
 from cnnlab.train.clip import clip_gradients
 from cnnlab.train.flat import Flat
 from cnnlab.train.optim import in_use, put_rates_on
-from cnnlab.train.precision import Precision
 from cnnlab.train.step import Forward, Numbers, Rule, StepResult, backward, clear_gradients, gradient_norm
 
 AHEAD_STEPS = 4  # that may be begun before the first of them is read: enough to hide a slow moment of the host

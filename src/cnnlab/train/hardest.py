@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from cnnlab.models.layers import Network
+from cnnlab.models.precision import Precision
 from cnnlab.recipes.recipe import Hardest, Recipe
 from cnnlab.train.losses import image_losses
 from cnnlab.train.optim import build_optimizers, matches
-from cnnlab.train.precision import Precision
 from cnnlab.train.step import clear_gradients
 
 

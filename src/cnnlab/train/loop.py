@@ -20,6 +20,7 @@ from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy
 from cnnlab.evaluate.protocols import PROTOCOLS
 from cnnlab.models.device import place_network, return_freed_memory
 from cnnlab.models.layers import Network
+from cnnlab.models.precision import resolve_precision
 from cnnlab.recipes.recipe import Ema, Recipe, WarmupUntilError
 from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.average import new_share, update_average
@@ -36,7 +37,6 @@ from cnnlab.train.losses import build_loss
 from cnnlab.train.memory import Fits, batch_trial, does_not_fit, is_out_of_memory
 from cnnlab.train.optim import build_optimizers, in_use, set_lr, slow_body, start_at_rest
 from cnnlab.train.patience import waited_epochs
-from cnnlab.train.precision import resolve_precision
 from cnnlab.train.pretrained import Source, load_pretrained
 from cnnlab.train.progress import Progress, Window
 from cnnlab.train.record import FLOW, RunFolder, read_records
@@ -472,7 +472,7 @@ class Training:
     def _test_seconds(self) -> float:
         """What the last validation and the reading of the test part will take, which a time budget leaves room for."""
         forward = self.clock.unit_seconds / self.recipe.batch_size / 3  # a step: forward, and twice that back
-        forward *= 1 if self.rule.precision.half is None else 2  # tests are in float32
+        forward *= 2 if self.rule.precision.half and self.recipe.test_precision == "fp32" else 1
         views = len(PROTOCOLS[self.recipe.protocol].views)
         tested = len(self.parts.test) if self.parts.test is not None else 0
         return (self.eval_seconds_per_image or forward) * (len(self.parts.val) + views * tested)
@@ -587,14 +587,15 @@ class Training:
         if len(self.parts.val) == 0:
             return
         started = time.perf_counter()
-        found = self.team.predict_part(
-            self.tested_network,
-            self.parts.val,
-            PROTOCOLS["center"],
-            self.preprocess,
-            self.device,
-            max_bad=self._max_bad,
-        )
+        with resolve_precision(self.recipe.test_precision, self.device).autocast():
+            found = self.team.predict_part(
+                self.tested_network,
+                self.parts.val,
+                PROTOCOLS["center"],
+                self.preprocess,
+                self.device,
+                max_bad=self._max_bad,
+            )
         self._name_unreadable(found.bad)
         top1 = top_k_accuracy(found.probabilities, found.labels)
         loss = negative_log_likelihood(found.probabilities, found.labels)

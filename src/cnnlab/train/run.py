@@ -518,6 +518,7 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
         labels=Labels(tuple(parts.class_names)),
         protocol=recipe.protocol,
         options=recipe.model_options,
+        precision=recipe.test_precision,
     )
     team = training.team
     network = team.whole_network(training.final_network)

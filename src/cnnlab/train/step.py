@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from cnnlab.models.layers import Network
+from cnnlab.models.precision import Precision
 from cnnlab.recipes.recipe import Clip
 from cnnlab.train.clip import clip_gradients
 from cnnlab.train.distributed import ALONE_TEAM, Team
 from cnnlab.train.losses import LossFunction
-from cnnlab.train.precision import Precision
 
 Forward = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 """Images (N, C, H, W) -> logits (N, K), and those of each auxiliary head by name."""

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from cnnlab.models.catalog import create_model
-from cnnlab.train.precision import Precision, has_matrix_tiles
-from cnnlab.train.strips import Strips, lay_beside, maps_beside, take_apart
+from cnnlab.models.precision import has_matrix_tiles, resolve_precision
+from cnnlab.models.strips import Strips, lay_beside, maps_beside, take_apart
+from cnnlab.types import PrecisionName
 
 CPU = torch.device("cpu")
 
@@ -131,16 +132,16 @@ def test_a_network_takes_steps_as_without_strips() -> None:
 
 
 @pytest.mark.parametrize(
-    ("half", "tiles", "widest"),
-    [(torch.bfloat16, True, 64), (torch.bfloat16, False, 7), (None, True, 7)],
+    ("precision", "tiles", "widest"),
+    [("bf16", True, 64), ("bf16", False, 7), ("fp32", True, 7)],
     ids=["bf16 with tiles", "bf16 without", "float32"],
 )
 def test_a_training_in_bf16_lays_them_side_by_side_where_the_processor_has_tiles(
-    half: torch.dtype | None, tiles: bool, widest: int, monkeypatch: pytest.MonkeyPatch
+    precision: PrecisionName, tiles: bool, widest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cnnlab.train.precision.has_matrix_tiles", lambda: tiles)
+    monkeypatch.setattr("cnnlab.models.precision.has_matrix_tiles", lambda: tiles)
     conv, widths = nn.Conv2d(4, 4, 3, padding=1), Widths()
-    with widths, Precision(CPU, half).autocast():
+    with widths, resolve_precision(precision, CPU).autocast():
         conv(maps_of(64, 4, 7, 7))
     assert widths.seen == [widest]
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from cnnlab.errors import UsageError
-from cnnlab.train.precision import has_bf16, resolve_precision
+from cnnlab.models.precision import has_bf16, resolve_precision
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from cnnlab.errors import UsageError
-from cnnlab.recipes.recipe import PrecisionName
-from cnnlab.train.strips import Strips
+from cnnlab.models.strips import Strips
+from cnnlab.types import PrecisionName
 
 FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 BF16_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")  # of CPUs, as `torch.cpu.get_capabilities` calls them
@@ -18,10 +18,14 @@ BF16_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")  # of CPUs, as `torch.cpu.ge
 
 @dataclass(frozen=True)
 class Precision:
-    """A device and the 16-bit format its convolutions and matrix products run in (None: float32)."""
+    """A device and the 16-bit format its convolutions and matrix products run in (None: float32).
+
+    With `strips`, convolutions take narrow maps side by side, which is faster where a CPU has matrix tiles.
+    """
 
     device: torch.device
     half: torch.dtype | None
+    strips: bool = False
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
@@ -29,7 +33,7 @@ class Precision:
         with contextlib.ExitStack() as stack:
             if self.half is not None:
                 stack.enter_context(torch.autocast(self.device.type, dtype=self.half))
-            if self.half is torch.bfloat16 and self.device.type == "cpu" and has_matrix_tiles():
+            if self.strips:
                 stack.enter_context(Strips())
             yield
 
@@ -50,9 +54,12 @@ def resolve_precision(name: PrecisionName, device: torch.device) -> Precision:
     if name == "fp16" and device.type == "cpu":
         raise UsageError("precision 'fp16' needs a GPU; on a CPU use 'fp32'")
     if name in FORMATS:
-        return Precision(device, FORMATS[name])
-    wanted = name == "native" or (name == "auto" and device.type == "cuda")
-    return Precision(device, torch.bfloat16 if wanted and has_bf16(device) else None)
+        half: torch.dtype | None = FORMATS[name]
+    else:
+        wanted = name == "native" or (name == "auto" and device.type == "cuda")
+        half = torch.bfloat16 if wanted and has_bf16(device) else None
+    on_tiles = half is torch.bfloat16 and device.type == "cpu" and has_matrix_tiles()
+    return Precision(device, half, strips=on_tiles)
 
 
 def has_bf16(device: torch.device) -> bool:
