@@ -166,25 +166,28 @@ def views_table(record: list[dict[str, Any]]) -> str:
 
 
 def levels_table(record: list[dict[str, Any]]) -> str:
-    """What the fast recipes reached: a line a recipe, images, epochs, sizes and views, over its seeds."""
-    groups: dict[tuple[str, str, float, str, int], list[dict[str, Any]]] = {}
+    """What the fast recipes reached: a line a recipe, images, epochs, sizes, views and processor, over its seeds."""
+    groups: dict[tuple[str, str, float, str, int, str], list[dict[str, Any]]] = {}
     for each in record:
         share, last = each.get("trained_share", 1.0), 1 - each.get("whole_from", 1.0)
         images = f"{each['train_images']:,}" + (f", hardest {share:.0%} of a batch" if share < 1 else "")
         images += f", all in the last {last:.0%}" if share < 1 and last else ""
         pixels = ", ".join(f"{pixels}" for pixels in (*each["resolutions"], 32))
-        key = (each["recipe"], images, each["epochs"], pixels, each["test"]["views"])
+        held = each["environment"]
+        processor = f"{held['processor']} ({held['cpu_capability']})"
+        key = (each["recipe"], images, each["epochs"], pixels, each["test"]["views"], processor)
         groups.setdefault(key, []).append(each)
-    rows = ["| recipe | parameters | images | epochs | pixels | minutes | validation, one view | views | test |"]
-    rows.append("|---|--:|--:|--:|---|--:|---|--:|---|")
-    for (recipe, images, epochs, pixels, views), runs in groups.items():
+    columns = (
+        "recipe | parameters | images | epochs | pixels | processor | minutes | validation, one view | views | test"
+    )
+    rows = [f"| {columns} |", "|---|--:|--:|--:|---|---|--:|---|--:|---|"]
+    for (recipe, images, epochs, pixels, views, processor), runs in groups.items():
         minutes = statistics.mean(each["train_seconds"] + each["test"]["seconds"] for each in runs) / 60
         shown = [_mean_of(each[part]["top1"] for each in runs if part in each) for part in ("val", "test")]
-        sizes = f"{runs[0]['parameters']:,} | {images} | {epochs:g} | {pixels} | {minutes:.1f}"
+        sizes = f"{runs[0]['parameters']:,} | {images} | {epochs:g} | {pixels} | {processor} | {minutes:.1f}"
         rows.append(f"| {recipe} | {sizes} | {f' | {views} | '.join(shown)} |")
     places = {
-        f"{held['threads']} threads of an {held['processor']} ({held['cpu_capability']}, "
-        f"{each['precision']} precision), torch {held['torch']}"
+        f"{held['threads']} threads, {each['precision']} precision, torch {held['torch']}"
         for each in record
         for held in [each["environment"]]
     }

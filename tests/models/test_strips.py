@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from cnnlab.models.catalog import create_model
-from cnnlab.models.precision import has_matrix_tiles, resolve_precision
+from cnnlab.models.precision import cpu_capability, has_matrix_tiles, resolve_precision
 from cnnlab.models.strips import Strips, lay_beside, maps_beside, take_apart
 from cnnlab.types import PrecisionName
 
@@ -146,5 +146,8 @@ def test_a_training_in_bf16_lays_them_side_by_side_where_the_processor_has_tiles
     assert widths.seen == [widest]
 
 
-def test_whether_a_processor_has_tiles_is_what_torch_says() -> None:
+def test_whether_a_processor_has_tiles_is_what_torch_says(monkeypatch: pytest.MonkeyPatch) -> None:
     assert has_matrix_tiles() == bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    for found in ({"amx_bf16": True}, {"amx_bf16": False}, {}):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=found: found)
+        assert has_matrix_tiles() == cpu_capability().endswith(", AMX") == found.get("amx_bf16", False)

@@ -71,6 +71,11 @@ def has_bf16(device: torch.device) -> bool:
     return any(found.get(feature, False) for feature in BF16_FEATURES)
 
 
+def cpu_capability() -> str:
+    """The widest instructions that torch uses on this CPU, and AMX where it multiplies matrices by tiles."""
+    return torch.backends.cpu.get_cpu_capability() + (", AMX" if has_matrix_tiles() else "")
+
+
 def has_matrix_tiles() -> bool:
     """Whether the CPU multiplies matrices of bfloat16 by tiles, as Intel's AMX does."""
     return bool(torch.cpu.get_capabilities().get("amx_bf16", False))

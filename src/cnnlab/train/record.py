@@ -28,6 +28,7 @@ import torch
 
 import cnnlab
 from cnnlab.errors import CheckpointError, UsageError
+from cnnlab.models.precision import cpu_capability
 from cnnlab.train.disk import INCOMPLETE, Disk, replace_file
 
 METRICS = "metrics.jsonl"
@@ -233,7 +234,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "processor": processor_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cpu_capability": cpu_capability(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "command": _command(),
         "git": _git_commit(),
