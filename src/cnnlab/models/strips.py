@@ -1,8 +1,9 @@
 """Narrow maps laid side by side for convolutions, which fills the matrix tiles of a CPU.
 
-AMX multiplies tiles of 16 rows by 32 columns, and oneDNN makes them from single rows of one map: of a map 3 pixels wide
-a tile is mostly empty. Maps in strips of some 64 pixels, with columns of zeros between them, give the same outputs;
-docs/performance.md has what that is worth, and that without AMX it costs a tenth.
+AMX multiplies tiles of 16 rows by 32 columns of bfloat16, and what oneDNN's convolutions reach falls with the width of
+the maps, as if each row of a map had tiles of its own: of one 3 pixels wide most of a tile is empty. Maps in strips of
+some 64 pixels, with columns of zeros between them, give the same outputs; docs/performance.md has what that is worth,
+and that without AMX it costs a tenth.
 """
 
 from __future__ import annotations
