@@ -221,6 +221,7 @@ TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
         "fast-experiments": experiments_table,
         "views": views_table,
         "fast-step": bench_table,
+        "fast-step-amx": bench_table,
         "resnet20-train": bench_table,
         "growth": bench_table,
         "inference": bench_table,
