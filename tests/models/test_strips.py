@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torch.overrides import TorchFunctionMode
 
 from cnnlab.models.catalog import create_model
@@ -110,6 +111,19 @@ def test_other_convolutions_are_left_as_they_are(conv: nn.Conv2d) -> None:
     with Widths() as widths, Strips():
         assert torch.equal(conv(maps), conv(maps))
     assert max(widths.seen) <= 7, "the five pixels, and padding beforehand at most"
+
+
+def test_a_compiled_network_takes_its_maps_one_by_one() -> None:
+    widths = []
+
+    def noted(graph: GraphModule, inputs: list[Tensor]) -> GraphModule:
+        widths.extend(node.meta["example_value"].shape[3] for node in graph.graph.nodes if "conv2d" in str(node.target))
+        return graph
+
+    compiled = torch.compile(nn.Conv2d(4, 4, 3, padding=1), backend=noted)
+    with Strips():
+        compiled(maps_of(64, 4, 7, 7))
+    assert widths == [7]
 
 
 def test_a_network_takes_steps_as_without_strips() -> None:

@@ -17,6 +17,7 @@ from cnnlab.recipes.recipe import Plateau, RandomArea, Recipe, Resolution
 from cnnlab.train.record import read_records
 from cnnlab.train.run import Run, Settings, default_folder, require_the_same, resume_run, train_run, train_seeds
 from cnnlab.train.watch import Moment, Watch
+from cnnlab.types import PrecisionName
 from tests.train.training import RECIPE
 
 SHORT = replace(RECIPE, steps=2, batch_size=8)
@@ -51,6 +52,27 @@ def test_the_test_part_is_read_exactly_once_a_run_and_that_is_on_record(tmp_path
     reads = (run.folder / "test_reads.jsonl").read_text().splitlines()
     assert len(reads) == 1
     assert json.loads(reads[0])["why"] == "end of training"
+
+
+@pytest.mark.parametrize(("precision", "written"), [("native", "native"), ("bf16", "fp32"), ("fp32", "fp32")])
+def test_a_run_is_validated_and_tested_in_the_format_that_its_config_names(
+    precision: PrecisionName, written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnnlab.models.precision.has_bf16", lambda device: True)
+    run = train_run(replace(SHORT, precision=precision), SETTINGS, tmp_path / "run")
+    classifier = cnnlab.load(run.folder, device="cpu")
+    assert classifier.config.precision == written
+    found = {}
+    for format_name in ("native", "fp32"):
+        asked = replace(classifier, config=replace(classifier.config, precision=format_name))
+        parts = {
+            split: cnnlab.evaluate(asked, "synthetic", split=split, protocol="center") for split in ("val", "test")
+        }
+        found[format_name] = {split: each.loss for split, each in parts.items()}
+    assert found["native"] != found["fp32"], "in bfloat16 the losses are others"
+    records = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    validated = [each["loss"] for each in records if each["split"] == "val"][-1]
+    assert {"val": validated, "test": run.result["test"]["loss"]} == pytest.approx(found[written], rel=1e-6)
 
 
 def test_final_trains_on_the_validation_images_too(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Classifier:
 
     @property
     def precision(self) -> Precision:
-        """The number format in which it answers on its device."""
+        """The number format in which it answers on its device; raises `UsageError` where that has none such."""
         return resolve_precision(self.config.precision, self.device)
 
     def optimised(self) -> Classifier:

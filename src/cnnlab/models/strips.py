@@ -60,7 +60,7 @@ def maps_beside(maps: Tensor, kernel_width: int, padding: int) -> int:
     if not (same_width and 0 < width <= WIDEST_MAP and maps.is_contiguous(memory_format=torch.channels_last)):
         return 1
     wanted = math.ceil(STRIP_PIXELS / (width + padding))
-    return math.gcd(count, 2 ** math.ceil(math.log2(wanted)))
+    return math.gcd(count, 1 << (wanted - 1).bit_length())  # the power of two that is not less
 
 
 def lay_beside(maps: Tensor, beside: int, *, gap: int) -> Tensor:
