@@ -13,6 +13,7 @@ from cnnlab.data.decode import decode_file
 from cnnlab.data.folder import available_bytes, load_folder, open_folder, split_folder
 from cnnlab.data.listing import fill_splits, scan
 from cnnlab.data.manifest import write_manifest
+from cnnlab.data.parts import file_of, in_memory, name_of
 from cnnlab.data.preprocess import prepare
 from cnnlab.errors import DataError, UsageError
 from cnnlab.types import Preprocess, Split
@@ -194,3 +195,19 @@ def test_one_in_twenty_damaged_is_counted_and_the_rest_goes_on(photos: Photos) -
     assert len(parts.skipped) == 5
     with pytest.raises(DataError, match="5 of 100 images cannot be read, accepted: 4"):
         load_folder(folder, pixels=8, max_bad=0.04)
+
+
+def test_images_in_memory_keep_the_files_they_came_from(photos: Photos) -> None:
+    folder = photos({"cat": 20, "dog": 20})
+    (folder / "cat/003.png").write_bytes(b"no image")
+    parts = load_folder(folder, pixels=8, max_bad=0.1)
+    for part in (parts.train, parts.val, parts.test):
+        assert part is not None
+        for index in range(len(part)):
+            name = name_of(part, index)
+            assert parts.class_names[int(part.labels[index])] == name.partition("/")[0]
+            assert file_of(part, index) == folder / name
+            square = Preprocess(8, 8, (0.0,) * 3, (1.0,) * 3)
+            assert np.array_equal(in_memory(part).images[index].numpy(), prepare(decode_file(folder / name), square))
+    final = load_folder(folder, pixels=8, max_bad=0.1, final=True)
+    assert name_of(final.train, 35) == name_of(parts.val, 3)  # train, then val

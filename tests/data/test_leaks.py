@@ -32,7 +32,7 @@ def test_equal_files_are_found_and_told(folder: Path) -> None:
     expected = "1 images lie in two parts, so their results will look too good: train/a/001.JPEG = val/b/003.JPEG"
     assert parts.notes == (expected,)
     in_memory = load(folder, pixels=16)
-    assert in_memory.notes == (expected.replace("train/a/001.JPEG = val/b/003.JPEG", "train 1 = val 7"),)
+    assert in_memory.notes == (expected,)
 
 
 def test_without_leaks_nothing_is_said(folder: Path) -> None:

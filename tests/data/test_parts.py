@@ -8,7 +8,18 @@ import pytest
 import torch
 
 import cnnlab.data
-from cnnlab.data.parts import Part, divide, fingerprint, finish, in_memory, join, part_from
+from cnnlab.data.parts import (
+    Part,
+    divide,
+    file_of,
+    fingerprint,
+    finish,
+    in_memory,
+    join,
+    name_of,
+    part_from,
+    take,
+)
 from cnnlab.data.sources import load
 from cnnlab.errors import UsageError
 
@@ -66,3 +77,12 @@ def test_the_package_shows_its_three_names() -> None:
     assert cnnlab.data.Parts.__name__ == "Parts"
     with pytest.raises(AttributeError, match="no attribute 'Pats'"):
         cnnlab.data.Pats  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_an_image_is_called_by_its_file_where_it_has_one(tmp_path: Path) -> None:
+    folder = write_photos(tmp_path / "photos", {"train/a": 2, "train/b": 2, "val/a": 1})
+    on_disk, decoded = load(folder, photos=True).train, load(folder, pixels=8).train
+    assert [name_of(part, 3) for part in (on_disk, decoded, small(4))] == ["train/b/001.JPEG"] * 2 + ["image 3"]
+    assert [file_of(part, 3) for part in (on_disk, decoded, small(4))] == [folder / "train/b/001.JPEG"] * 2 + [None]
+    some = take(in_memory(decoded), np.array([3, 0]))
+    assert [name_of(some, index) for index in (0, 1)] == ["train/b/001.JPEG", "train/a/000.JPEG"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from cnnlab.data.leaks import note_leaks
 from cnnlab.data.listing import Listing, class_names, fill_splits, scan
 from cnnlab.data.manifest import read_manifest, write_manifest
 from cnnlab.data.names import Names
-from cnnlab.data.parts import Parts, fingerprint, finish, part_from
+from cnnlab.data.parts import Parts, fingerprint, part_from
 from cnnlab.data.photos import Files, FolderFiles, Photos, read_ahead
 from cnnlab.data.preprocess import resize_and_crop
 from cnnlab.data.shards import find_shards, scan_shards
@@ -45,17 +45,19 @@ def load_folder(
     more than the fraction `max_bad` of all (one is always let pass, unless `max_bad` is 0), when the
     folder has no usable layout, or when the images would not fit in memory.
     """
-    found = _find(folder, manifest, val_images, seed)
+    found = _find(folder, manifest, val_images, seed, final)
     _check_memory(len(found.photos), pixels)
     images, reasons = _decode_all(found.photos, pixels, report)
     skipped = tuple(reason for reason in reasons if reason)
     refuse_too_many(skipped, len(found.photos), max_bad, str(folder))
     good = np.array([reason is None for reason in reasons])
     _check_every_class(found, good)
-    labels = found.photos.labels.numpy()
-    chosen = (places[good[places]] for places in found.places.values())
-    train, val, test = (part_from(images[places], labels[places]) for places in chosen)
-    train, val = finish(train, val, final)
+    readable = (found.photos.take(places[good[places]]) for places in found.places.values())
+    kept = (places[good[places]] for places in found.places.values())
+    train, val, test = (
+        replace(part_from(images[places], photos.labels.numpy()), photos=photos)
+        for places, photos in zip(kept, readable, strict=True)
+    )
     tested = test if len(test) else None
     notes = (*found.notes, *note_leaks(train, val, tested))
     digest = fingerprint(train, val, tested)
@@ -69,12 +71,8 @@ def open_folder(
 
     Raises `DataError` when the folder has no usable layout, or a shard is cut short.
     """
-    found = _find(folder, manifest, val_images, seed)
-    places = found.places
-    if final:
-        every = np.concatenate([places[Split.TRAIN], places[Split.VAL]])
-        places = {**places, Split.TRAIN: every, Split.VAL: every[:0]}
-    train, val, test = (found.photos.take(places[split]) for split in Split)
+    found = _find(folder, manifest, val_images, seed, final)
+    train, val, test = (found.photos.take(found.places[split]) for split in Split)
     tested = test if len(test) else None
     notes = (*found.notes, *note_leaks(train, val, tested))
     digest = fingerprint(train, val, tested)
@@ -92,7 +90,7 @@ class _Found:
     source: str
 
 
-def _find(folder: Path, manifest: Path | None, val_images: int | None, seed: int) -> _Found:
+def _find(folder: Path, manifest: Path | None, val_images: int | None, seed: int, final: bool) -> _Found:
     listing, files = _list(folder, manifest)
     entries = fill_splits(listing.entries, val_images=val_images, seed=seed)
     classes = listing.classes or class_names(entries)
@@ -101,6 +99,9 @@ def _find(folder: Path, manifest: Path | None, val_images: int | None, seed: int
     names = files.paths if isinstance(files, FolderFiles) else Names(entry.path for entry in entries)
     splits = np.array([str(entry.split) for entry in entries])
     places = {split: np.flatnonzero(splits == split.value) for split in Split}
+    if final:
+        every = np.concatenate([places[Split.TRAIN], places[Split.VAL]])
+        places = {**places, Split.TRAIN: every, Split.VAL: every[:0]}
     shown = words_of_classes(folder, classes)
     unseen = (_unseen_classes(labels[places[split]], split, shown) for split in Split)
     notes = (*listing.notes, *(note for each in unseen for note in each))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cnnlab.data.parts import Part
+from cnnlab.data.parts import Part, name_of, photos_of
 from cnnlab.data.photos import Photos
 from cnnlab.errors import ImageError
 from cnnlab.types import Split
@@ -70,7 +70,7 @@ def _in_words(leak: Leak, splits: dict[Split, Part | Photos]) -> str:
     names = []
     for split, index in ((leak.first_split, leak.first_index), (leak.second_split, leak.second_index)):
         part = splits[split]
-        names.append(part.names[index] if isinstance(part, Photos) else f"{split} {index}")
+        names.append(f"{split} {index}" if photos_of(part) is None else name_of(part, index))
     return " = ".join(names)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from cnnlab.data.decode import printable
 from cnnlab.data.photos import Photos
 from cnnlab.data.splits import hold_out
 from cnnlab.errors import UsageError
@@ -17,10 +19,11 @@ from cnnlab.errors import UsageError
 
 @dataclass(frozen=True)
 class Part:
-    """Images and their labels: uint8 (N, C, H, W) and int64 (N,)."""
+    """Images and their labels: uint8 (N, C, H, W) and int64 (N,); `photos` are the files they were decoded from."""
 
     images: Tensor
     labels: Tensor
+    photos: Photos | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,11 +58,12 @@ def part_from(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.integer]) ->
 def take(part: Part, indices: npt.NDArray[np.int64]) -> Part:
     """Copy out the images and labels at `indices` (M,)."""
     chosen = torch.from_numpy(indices)
-    return Part(part.images[chosen], part.labels[chosen])
+    photos = None if part.photos is None else part.photos.take(indices)
+    return Part(part.images[chosen], part.labels[chosen], photos)
 
 
 def join(first: Part, second: Part) -> Part:
-    """Put two parts one after the other; an empty one costs nothing."""
+    """Put two parts without files one after the other; an empty one costs nothing."""
     if not len(second):
         return first
     return Part(torch.cat([first.images, second.images]), torch.cat([first.labels, second.labels]))
@@ -95,6 +99,23 @@ def _digest_images(digest: hashlib._Hash, part: Part | Photos) -> None:
         return
     for name in part.names:
         digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
+
+
+def photos_of(part: Part | Photos) -> Photos | None:
+    """Give the files of a part's images; None for images that never were files of their own."""
+    return part if isinstance(part, Photos) else part.photos
+
+
+def name_of(part: Part | Photos, index: int) -> str:
+    """What to call an image of a part in a message: its file, safe to print, or "image 12" where it has none."""
+    photos = photos_of(part)
+    return f"image {index}" if photos is None else printable(photos.names[index])
+
+
+def file_of(part: Part | Photos, index: int) -> Path | None:
+    """Where an image of a part is a file of its own; None in a published set or a shard."""
+    photos = photos_of(part)
+    return None if photos is None else photos.files.path(index)
 
 
 def in_memory(part: Part | Photos) -> Part:

@@ -34,6 +34,9 @@ class Files(Protocol):
     def num_bytes(self, index: int) -> int:
         """Say how long one image file is, 0 for one that cannot be reached."""
 
+    def path(self, index: int) -> Path | None:
+        """Say where one image is a file of its own, None where it is not."""
+
     def take(self, indices: Indices) -> Self:
         """Give only the files at `indices` (M,)."""
 
@@ -56,6 +59,10 @@ class FolderFiles:
             return (self.root / self.paths[index]).stat().st_size
         except (OSError, ValueError):
             return 0
+
+    def path(self, index: int) -> Path:
+        """Say where one file is."""
+        return self.root / self.paths[index]
 
     def take(self, indices: Indices) -> FolderFiles:
         """Give only the files at `indices` (M,)."""

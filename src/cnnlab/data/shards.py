@@ -68,6 +68,9 @@ class ShardFiles:
         """Say how long one image is."""
         return int(self.size[index])
 
+    def path(self, index: int) -> None:
+        """None: a member of a shard is no file of its own."""
+
     def take(self, indices: Indices) -> ShardFiles:
         """Give only the images at `indices` (M,)."""
         return replace(self, shard=self.shard[indices], offset=self.offset[indices], size=self.size[indices])

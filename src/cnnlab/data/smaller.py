@@ -45,4 +45,4 @@ def resized(part: Part, pixels: int) -> Part:
     images = np.empty((len(part), channels, pixels, pixels), np.uint8)
     for place, image in enumerate(part.images.permute(0, 2, 3, 1).numpy()):
         images[place] = resize(image, pixels, pixels, Interpolation.BILINEAR).transpose(2, 0, 1)
-    return Part(torch.from_numpy(images), part.labels)
+    return Part(torch.from_numpy(images), part.labels, part.photos)

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cnnlab.data.decode import printable
 from cnnlab.data.loader import eval_batches
-from cnnlab.data.parts import Part
+from cnnlab.data.parts import Part, name_of
 from cnnlab.data.photos import Photos, read_ahead
 from cnnlab.data.preprocess import normalise
 from cnnlab.data.unreadable import Unreadable
@@ -143,7 +142,7 @@ def original_image(part: Part | Photos, index: int) -> Pixels:
 
 
 def _named(error: ImageError, part: Part | Photos, index: int) -> str:
-    name = printable(part.names[index]) if isinstance(part, Photos) else f"image {index}"
+    name = name_of(part, index)
     return str(error) if name in str(error) else f"{name}: {error}"
 
 

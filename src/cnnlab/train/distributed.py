@@ -379,7 +379,9 @@ def _gloo_group(timeout: timedelta) -> ProcessGroup:
 
 def take_rows(part: Part, first: int, count: int) -> Part:
     """So many images of a part in memory from `first` on, without copying them."""
-    return Part(part.images[first : first + count], part.labels[first : first + count])
+    rows = slice(first, first + count)
+    photos = None if part.photos is None else part.photos.take(np.arange(len(part))[rows])
+    return Part(part.images[rows], part.labels[rows], photos)
 
 
 def running_statistics(network: nn.Module) -> list[Tensor]:
