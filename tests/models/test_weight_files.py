@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from safetensors.torch import save_file
 
 from cnnlab.errors import DataError
 from cnnlab.models import weight_files
-from cnnlab.models.weight_files import WRAPPED_NAMES, read_weight_file, without_wrappers
+from cnnlab.models.weight_files import WRAPPED_NAMES, read_weight_file, read_weights, without_wrappers
 
 STATE = {"conv.weight": torch.arange(6.0).reshape(2, 3), "conv.bias": torch.ones(2, dtype=torch.bfloat16)}
 
@@ -25,6 +26,14 @@ def test_every_format_is_read(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     save_file(STATE, path) if suffix == ".safetensors" else torch.save(STATE, path)
     assert is_state(read_weight_file(path))
+
+
+def test_a_file_says_what_it_is(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "a.pth")
+    found = read_weights(tmp_path / "a.pth")
+    assert is_state(found.tensors)
+    assert found.sha256 == hashlib.sha256((tmp_path / "a.pth").read_bytes()).hexdigest()
+    assert str(found) == f"{tmp_path}/a.pth: 2 tensors"
 
 
 @settings(deadline=None, max_examples=30)

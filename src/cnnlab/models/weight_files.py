@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import file_digest
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -17,6 +21,52 @@ MAX_HEADER_BYTES = 8_000_000
 
 TORCH_SUFFIXES = (".pth", ".pt", ".th")
 WRAPPED_NAMES = ("module.", "_orig_mod.")  # DistributedDataParallel and torch.compile put these first
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """The weights in a file, and where in it they were found; `str()` of it says that in a line.
+
+    Attributes:
+        path: the file.
+        tensors: CPU tensors by name, in the file's order, without `prefix`.
+        format: `safetensors` or `torch`.
+        wrapper: the key, or keys joined by dots, under which the file holds them; empty where they lie open.
+        prefix: what was taken off the front of their names, such as `module.`.
+        others: keys of other weights in the same file.
+        notes: what else was decided while reading, one sentence each.
+        values: plain values beside the weights, such as `arch` and `epoch`: str, int, float or bool by name.
+    """
+
+    path: Path
+    tensors: dict[str, Tensor]
+    format: str
+    wrapper: str = ""
+    prefix: str = ""
+    others: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    values: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the whole file, in hexadecimal digits; read on first use."""
+        with self.path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+
+    def __str__(self) -> str:
+        said = f"{self.path}: {len(self.tensors)} tensors"
+        said += f" from {self.wrapper!r}" if self.wrapper else ""
+        said += f", names without {self.prefix!r}" if self.prefix else ""
+        return "; ".join((said, *self.notes))
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """Read a file of weights.
+
+    Raises:
+        DataError: naming the file, when it is missing, of another kind, damaged or refused.
+    """
+    return WeightsFile(path, read_weight_file(path), "safetensors" if path.suffix == ".safetensors" else "torch")
 
 
 def read_weight_file(path: Path) -> dict[str, Tensor]:
