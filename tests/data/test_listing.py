@@ -10,6 +10,7 @@ import pytest
 from cnnlab.data.listing import Entry, class_names, fill_splits, scan
 from cnnlab.errors import DataError
 from cnnlab.types import Split
+from tests.data.test_walk import forbid
 
 Photos = Callable[..., Path]
 
@@ -48,8 +49,37 @@ def test_hidden_and_other_files_are_left_alone(photos: Photos) -> None:
     assert [e.path for e in listing.entries] == [
         "cat/000.png", "dog/000.png", "dog/B.JPG", "dog/older/000.png", "dog/older/001.png",
     ]  # fmt: skip
-    assert "1 .db" in listing.notes[0]
-    assert "1 no ending" in listing.notes[0]
+    assert listing.notes == (
+        f"{folder}: left out, hidden, their names beginning with a dot: .git, cat/.DS_Store.png, cat/.thumbs",
+        f"{folder}: left out, thumbnails of Windows: cat/Thumbs.db",
+        f"{folder}: left alone, being no images by their endings: 1 no ending",
+    )
+
+
+def test_what_systems_put_beside_photos_is_no_class(photos: Photos) -> None:
+    folder = photos({"train/cat": 2, "train/dog": 1, "train/@eaDir/cat": 2, "train/cat/@eaDir": 2, "__MACOSX/train": 1})
+    listing = scan(folder)
+    assert {e.label for e in listing.entries} == {"cat", "dog"}
+    assert listing.notes == (
+        f"{folder}: left out, resource forks of macOS: __MACOSX",
+        f"{folder}/train: left out, thumbnails of a Synology NAS: @eaDir, cat/@eaDir",
+    )
+
+
+def test_linked_folders_of_photos_count(photos: Photos) -> None:
+    folder = photos({"cat": 2, "dog": 2})
+    (folder / "cat" / "more").symlink_to(photos({"cats": 3}, name="elsewhere") / "cats")
+    (folder / "dog" / "cats").symlink_to(folder / "cat")
+    listing = scan(folder)
+    assert Counter(e.label for e in listing.entries) == {"cat": 5, "dog": 2}
+    assert listing.notes == (f"{folder}: left out, a link to another place in the same folder: dog/cats",)
+
+
+def test_a_class_that_cannot_be_read_is_named_with_the_reason(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = photos({"cat": 1, "dog": 1})
+    forbid(monkeypatch, "dog")
+    with pytest.raises(DataError, match=r"class 'dog': its folder cannot be read \(Permission denied\)"):
+        scan(folder)
 
 
 def test_links_that_loop_are_not_followed(photos: Photos) -> None:

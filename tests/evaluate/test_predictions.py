@@ -33,12 +33,16 @@ def test_a_folder_gives_its_images_by_name_and_hidden_ones_stay_hidden(tmp_path:
         (tmp_path / name).write_bytes(b"")
     named = tmp_path / "notes.txt"
     found = find_images([tmp_path, named])
-    assert [path.relative_to(tmp_path).as_posix() for path in found] == [
+    assert [path.relative_to(tmp_path).as_posix() for path in found.files] == [
         "a.jpg",
         "b.PNG",
         "deep/er/c.jpeg",
         "notes.txt",
     ]
+    assert found.notes == (
+        f"{tmp_path}: left out, hidden, their names beginning with a dot: .e.jpg, .hidden",
+        f"{tmp_path}: left alone, being no images by their endings: 1 .txt",
+    )
 
 
 def test_a_folder_without_images_is_refused_by_name(tmp_path: Path) -> None:

@@ -69,12 +69,15 @@ def run(args: argparse.Namespace) -> int:
         "shape": list(found.values.shape),
         "files": [str(path) for path in written],
         "refused": [{"path": images.names[index], "reason": reason} for index, reason in found.refused],
+        "left_out": list(images.notes),
     }
     if args.json:
         print_json(told)
         return ImageError.exit_code if found.refused else 0
     out = console(json_output=False)
     out.print(f"{' x '.join(map(str, told['shape']))} of {args.layer} -> {', '.join(told['files'])}", markup=False)
+    for note in images.notes:
+        out.print(f"note: {note}", markup=False)
     for bad in told["refused"]:
         out.print(f"refused: {bad['reason']}", markup=False)
     return ImageError.exit_code if found.refused else 0
@@ -87,6 +90,7 @@ class Images:
     read: Callable[[int], Pixels]
     names: list[str]
     labels: list[str | None]
+    notes: tuple[str, ...] = ()
 
 
 def open_source(classifier: Classifier, source: str, split: str, *, why: str) -> Images:
@@ -102,10 +106,10 @@ def open_source(classifier: Classifier, source: str, split: str, *, why: str) ->
 
     known = classifier.config.labels.names
     if source.lower().replace("-", "_") not in NAMES and not _has_classes(Path(source), known):
-        files = find_images([Path(source)])
-        return Images(
-            lambda index: decode_file(files[index]), [printable(str(each)) for each in files], [None] * len(files)
-        )
+        found = find_images([Path(source)])
+        files = found.files
+        names = [printable(str(each)) for each in files]
+        return Images(lambda index: decode_file(files[index]), names, [None] * len(files), found.notes)
     require_split(split)
     part = part_of(load_for([classifier], source), Split(split), source)
     if split == Split.TEST and classifier.folder is not None:

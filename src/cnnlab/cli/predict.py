@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     set_threads(args.threads)
     if args.out is not None:
         require_writable(args.out)
-    files = find_images(args.images)
+    found = find_images(args.images)
+    files = found.files
     classifier = load(args.run, device=args.device)
     answers = (classifier.optimised() if args.fast else classifier).predict_files(files, args.top)
     if args.out is not None:
@@ -56,10 +57,19 @@ def run(args: argparse.Namespace) -> int:
     predictions = [each for each in answers if not isinstance(each, ImageError)]
     out = console(json_output=args.json)
     if args.json:
-        print_json({"run": str(args.run), "predictions": [asdict(each) for each in predictions], "refused": refused})
+        print_json(
+            {
+                "run": str(args.run),
+                "predictions": [asdict(each) for each in predictions],
+                "refused": refused,
+                "left_out": list(found.notes),
+            }
+        )
     for each in [] if args.json or args.out else predictions:
         guesses = ", ".join(f"{name} {percent(p)}" for name, p in zip(each.names, each.probabilities, strict=True))
         out.print(f"{each.path}: {guesses}", markup=False)
+    for note in [] if args.json else found.notes:
+        out.print(f"note: {note}", markup=False)
     for bad in [] if args.json else refused:
         out.print(f"refused: {bad['reason']}", markup=False)
     if not args.json and (args.out or refused):

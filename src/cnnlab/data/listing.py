@@ -3,12 +3,11 @@
 Two layouts are known: `train/<class>/*` with `val/` (or `valid/`, `validation/`) and `test/` beside it
 where there are such parts, and `<class>/*` alone, which is then divided by class and seed. Images may
 lie deeper inside a class folder. `val/` may also hold its images flat, with a list of their classes
-(`imagenet.py`). Hidden files, and files with endings other than an image's, are left alone.
+(`imagenet.py`). What `walk.py` leaves out, and files with endings other than an image's, are named and left alone.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import numpy as np
 from cnnlab.data.decode import SUFFIXES, printable
 from cnnlab.data.imagenet import flat_labels, shown_lists
 from cnnlab.data.splits import fraction_of, hold_out
+from cnnlab.data.walk import LeftOut, folders, suffix, told, told_of_others, walk, why_left_out
 from cnnlab.errors import DataError
 from cnnlab.types import Split
 
@@ -68,7 +68,7 @@ def scan(folder: Path) -> Listing:
     parts = [path for path in beside if _is_split(path) and path != train]
     found = [classes, *(_scan_part(path, folder, classes.entries) for path in parts)]
     others = [printable(path.name) for path in beside if not _is_split(path)]
-    notes = [note for listing in found for note in listing.notes]
+    notes = [*told(folder, folders(folder, folder).left_out), *(note for listing in found for note in listing.notes)]
     if others:
         notes.append(f"{folder}: left alone, being no split: {', '.join(others)}")
     return Listing(tuple(entry for listing in found for entry in listing.entries), tuple(notes))
@@ -125,24 +125,31 @@ def class_names(entries: Iterable[Entry]) -> tuple[str, ...]:
 
 def _scan_classes(parent: Path, root: Path, split: Split | None) -> Listing:
     entries: list[Entry] = []
-    others: Counter[str] = Counter()
+    others: list[str] = []
+    left_out = folders(parent, root).left_out
     for folder in _folders(parent, root):
-        paths = _files_below(folder)
-        suffixes = [_suffix(path) for path in paths]
-        images = [path for path, suffix in zip(paths, suffixes, strict=True) if suffix in SUFFIXES]
-        others.update(suffix or "no ending" for suffix in suffixes if suffix not in SUFFIXES)
+        found = walk(folder, root)
+        images = [path for path in found.files if suffix(path) in SUFFIXES]
+        others += found.files
+        left_out += [LeftOut(f"{folder.name}/{each.path}".removesuffix("/."), each.why) for each in found.left_out]
         if not images and split in (None, Split.TRAIN):
-            raise DataError(
-                f"class {printable(folder.name)!r} is empty: {folder} has no image "
-                f"({', '.join(SUFFIXES)}); add images or remove the folder"
-            )
+            raise _empty_class(folder, found.left_out)
         below = folder.relative_to(root).as_posix()
         entries += [Entry(f"{below}/{path}", folder.name, split) for path in images]
     if not entries and split in (None, Split.TRAIN):
         raise _no_classes(parent)
-    counts = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
-    notes = (f"{parent}: left alone, being no images by their endings: {counts}",) if others else ()
-    return Listing(tuple(entries), notes)
+    return Listing(tuple(entries), (*told(parent, left_out), *told_of_others(parent, others)))
+
+
+def _empty_class(folder: Path, left_out: Sequence[LeftOut]) -> DataError:
+    name = printable(folder.name)
+    if left_out and left_out[0].path == ".":
+        return DataError(f"class {name!r}: its folder {left_out[0].why}; make it readable (chmod), or remove it")
+    seen = "".join(f"\n  - {note}" for note in told(folder, left_out))
+    return DataError(
+        f"class {name!r} is empty: {printable(str(folder))} has no image ({', '.join(SUFFIXES)}); add images or remove "
+        f"the folder{seen}"
+    )
 
 
 def _scan_part(part: Path, root: Path, train: Sequence[Entry]) -> Listing:
@@ -150,7 +157,8 @@ def _scan_part(part: Path, root: Path, train: Sequence[Entry]) -> Listing:
     split = SPLIT_NAMES[part.name]
     if _folders(part, root):
         return _scan_classes(part, root, split)
-    files = sorted(path.name for path in part.iterdir() if _suffix(path.name) in SUFFIXES and path.name[0] != ".")
+    names = (path.name for path in part.iterdir() if suffix(path.name) in SUFFIXES)
+    files = sorted(name for name in names if not why_left_out(name, is_folder=False))
     if not files:
         return Listing(())
     labels = flat_labels(root, part.name, files, sorted({entry.label for entry in train}))
@@ -172,26 +180,8 @@ def _no_classes(folder: Path) -> DataError:
 
 
 def _folders(parent: Path, root: Path) -> list[Path]:
-    """List the visible folders in `parent` by name, without links back to `root` or above it."""
-    found = [path for path in parent.iterdir() if not path.name.startswith(".") and path.is_dir()]
-    real_root = root.resolve()
-    loops = {path for path in found if path.is_symlink() and real_root.is_relative_to(path.resolve())}
-    return sorted(path for path in found if path not in loops)
-
-
-def _files_below(folder: Path) -> list[str]:
-    """List the visible files under `folder`, with /, by path; linked folders inside it are not entered."""
-    files: list[str] = []
-    for parent, names_of_folders, names in os.walk(folder):
-        names_of_folders[:] = [name for name in names_of_folders if not name.startswith(".")]
-        below = Path(parent).relative_to(folder).as_posix()
-        before = "" if below == "." else f"{below}/"
-        files += [before + name for name in names if not name.startswith(".")]
-    return sorted(files, key=lambda path: path.split("/"))
-
-
-def _suffix(path: str) -> str:
-    return os.path.splitext(path)[1].lower()  # noqa: PTH122, a pathlib path for each of a million files takes 20 s
+    """List the folders in `parent` by name that may be classes or parts; see `walk.folders`."""
+    return [parent / name for name in folders(parent, root).files]
 
 
 def _is_split(path: Path) -> bool:

@@ -7,9 +7,11 @@ import importlib.util
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cnnlab.data.decode import SUFFIXES, printable
+from cnnlab.data.walk import images_below
 from cnnlab.errors import DataError, ImageError, UsageError
 from cnnlab.types import Prediction
 
@@ -18,24 +20,33 @@ Answer = Prediction | ImageError
 Row = dict[str, str | float | None]
 
 
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """The files among `paths`, and in place of a folder all images below it, by name; hidden ones are left alone.
+@dataclass(frozen=True)
+class Found:
+    """Image files, and in words what of the folders that were named is left out."""
+
+    files: list[Path]
+    notes: tuple[str, ...] = ()
+
+
+def find_images(paths: Sequence[Path]) -> Found:
+    """The files among `paths`, and in place of a folder all images below it, by name.
 
     Raises:
         DataError: a folder has no images.
     """
-    found: list[Path] = []
-    for path in paths:
-        found += _images_below(path) if path.is_dir() else [path]
-    return found
+    found = [_images_below(path) if path.is_dir() else Found([path]) for path in paths]
+    return Found([file for each in found for file in each.files], tuple(note for each in found for note in each.notes))
 
 
-def _images_below(folder: Path) -> list[Path]:
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    shown = sorted(path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-    if not shown:
-        raise DataError(f"{folder} has no images ({', '.join(SUFFIXES)}); name files, or a folder that has some")
-    return shown
+def _images_below(folder: Path) -> Found:
+    files, notes = images_below(folder)
+    if not files:
+        seen = "".join(f"\n  - {note}" for note in notes)
+        raise DataError(
+            f"{printable(str(folder))} has no images ({', '.join(SUFFIXES)}); name files, or a folder that has some"
+            f"{seen}"
+        )
+    return Found([folder / path for path in files], notes)
 
 
 def require_writable(path: Path) -> None:
