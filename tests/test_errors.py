@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnlab import errors
-from cnnlab.errors import CnnlabError, nearest, unknown_name
+from cnnlab.errors import MOST_SHOWN, CnnlabError, nearest, reason_of, unknown_name, value_problem
 from cnnlab.types import Split
 
 EXIT_CODES = {
@@ -55,7 +60,65 @@ def test_names_of_an_enum_are_shown_as_people_type_them() -> None:
 def test_any_names_at_all_give_a_message(name: str, known: list[str]) -> None:
     message = str(unknown_name("thing", name, iter(known)))
     assert message.startswith(f"no thing {name!r}; ")
-    assert message.endswith("known: " + ", ".join(known))
+    shown = ", ".join(known[:MOST_SHOWN])
+    many = len(known) > MOST_SHOWN
+    assert message.endswith((f"known: {shown}, … ({len(known)} in all)", "?") if many else f"known: {shown}")
+
+
+def test_of_many_names_the_nearest_three_are_offered_and_where_all_are_listed() -> None:
+    known = [f"resnet{depth}" for depth in range(20, 120)]
+    message = str(unknown_name("model", "ResNet-2O", known, see="cnnlab models"))
+    assert message == "no model 'ResNet-2O'; did you mean 'resnet20', 'resnet21' or 'resnet22'? all 100: cnnlab models"
+    assert str(unknown_name("model", "qqqq", known, see="cnnlab models")) == "no model 'qqqq'; all 100: cnnlab models"
+
+
+@pytest.mark.parametrize("typed", ["RESNET50", "ResNet-50", "resnet_50", "Resnet 50"])
+def test_case_and_separators_do_not_count(typed: str) -> None:
+    assert nearest(typed, ["vgg16", "resnet50", "resnet18"])[0] == "resnet50"
+
+
+PROBLEMS = [
+    (
+        {"type": "greater_than", "loc": ("lr",), "ctx": {"gt": 0}, "input": -1, "msg": "Input"},
+        "lr: must be above 0; seen -1",
+    ),
+    (
+        {"type": "int_from_float", "loc": ("a", 0), "input": 1.5, "msg": "Input"},
+        "a.0: must be a whole number; seen 1.5",
+    ),
+    ({"type": "missing", "loc": ("a",), "input": {}, "msg": "Field required"}, "field 'a' is missing"),
+    (
+        {"type": "literal_error", "loc": ("b",), "ctx": {"expected": "'one' or 'two'"}, "input": "tow", "msg": "Input"},
+        "b: no such choice, seen 'tow'; did you mean 'two'? known: one, two",
+    ),
+    (
+        {"type": "json_invalid", "loc": (), "ctx": {"error": "x"}, "input": "{" * 200, "msg": "M"},
+        "the value: is not JSON",
+    ),
+]
+
+
+@pytest.mark.parametrize(("problem", "words"), PROBLEMS)
+def test_what_pydantic_finds_is_told_in_our_words(problem: dict[str, Any], words: str) -> None:
+    found = value_problem(problem)
+    assert found.startswith(words)
+    assert "Input" not in found
+    assert len(found) < 200
+
+
+REASONS = [
+    (lambda folder: (folder / "gone").read_text(), "there is no such file"),
+    (lambda folder: folder.read_text(), "it is a folder"),
+    (lambda _: json.loads("{\n1}"), "not JSON from line 2, column 1 on"),
+    (lambda _: b"a\xff".decode(), "not UTF-8 from byte 1 on"),
+]
+
+
+@pytest.mark.parametrize(("do", "words"), REASONS)
+def test_why_a_file_could_not_be_read(do: Callable[[Path], object], words: str, tmp_path: Path) -> None:
+    with pytest.raises((OSError, ValueError)) as found:
+        do(tmp_path)
+    assert reason_of(found.value) == words
 
 
 @pytest.mark.parametrize("kind", [errors.UsageError, errors.DataError, errors.CheckpointError])

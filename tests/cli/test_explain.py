@@ -79,7 +79,7 @@ def test_a_broken_image_is_named_and_the_others_explained(
         (("--target", "dsic"), "did you mean 'disc'"),
         (("--layer", "layer9"), "no layer 'layer9'"),
         (("--layer", "pooled"), "channels and places"),
-        (("--method", "magic"), "invalid choice"),
+        (("--method", "magic"), "no method 'magic'"),
     ],
 )
 def test_what_is_wrong_is_said(

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import pytest
 
-from cnnlab.cli.parser import Parser, add_device, add_json, positive_float, positive_int
+from cnnlab.cli.parser import Parser, add_device, add_json, integer, number, one_of, positive_float, positive_int
 from cnnlab.errors import UsageError
 
 
@@ -26,12 +27,15 @@ def test_what_is_given_is_parsed_and_the_rest_has_defaults(parser: Parser) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--sizes", "3"], r"^cnnlab test: no option --sizes; did you mean --size\? known: --help --size --device"),
-        (["--qqqq"], "no option --qqqq; known:"),
+        (
+            ["--sizes", "3"],
+            r"^cnnlab test: no option --sizes; did you mean --size( or --device)?\? all 5: cnnlab test --help$",
+        ),
+        (["--qqqq"], "no option --qqqq; all 5: cnnlab test --help"),
         (["a", "b"], "one argument too many: 'b'; see cnnlab test --help"),
         (["--size"], "expected one argument; see cnnlab test --help"),
         (["--size", "0"], "0 is not above 0"),
-        (["--size", "x"], "invalid positive_int value: 'x'"),
+        (["--size", "x"], "argument --size: 'x' is not a whole number"),
         (["--siz", "3"], r"did you mean --size\?"),
         (["-q"], "no option -q"),
     ],
@@ -43,10 +47,25 @@ def test_a_mistake_raises_a_usage_error(arguments: list[str], message: str, pars
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "-inf"])
 def test_numbers_that_are_not_above_0_are_refused(text: str) -> None:
-    with pytest.raises((argparse.ArgumentTypeError, ValueError)):
+    with pytest.raises(argparse.ArgumentTypeError):
         positive_int(text)
     with pytest.raises(argparse.ArgumentTypeError, match="not above 0"):
         positive_float(text)
+
+
+def test_a_name_that_is_no_choice_gets_the_nearest() -> None:
+    choose = one_of("action", ("get", "stats", "split"))
+    assert choose("stats") == "stats"
+    with pytest.raises(
+        argparse.ArgumentTypeError, match=r"no action 'stat'; did you mean 'stats'\? known: get, stats, spl"
+    ):
+        choose("stat")
+
+
+@pytest.mark.parametrize(("read", "text"), [(integer, "1.5"), (integer, "one"), (number, "1,5"), (number, "")])
+def test_text_that_is_no_number_is_told_in_words(read: Callable[[str], float], text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^{text!r} is not a "):
+        read(text)
 
 
 def test_numbers_above_0_are_taken() -> None:

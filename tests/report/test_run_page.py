@@ -107,7 +107,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("result.json", "{", r"result\.json is not JSON"),
+        ("result.json", "{", r"result\.json cannot be read \(not JSON"),
         ("result.json", "[1]", "holds no JSON object"),
         ("result.json", '{"test": 3}', "is not as cnnlab writes it"),
         ("recipe.json", "{}", "is not as cnnlab writes it"),

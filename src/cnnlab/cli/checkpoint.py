@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cnnlab.cli.parser import add_json
+from cnnlab.cli.parser import add_json, one_of
 from cnnlab.errors import UsageError
 
 ACTIONS = ("info", "convert")
@@ -15,7 +15,12 @@ ACTIONS = ("info", "convert")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab checkpoint` takes."""
     add = parser.add_argument
-    add("action", choices=ACTIONS, metavar="ACTION", help="info: what a file holds; convert: to our names, safetensors")
+    add(
+        "action",
+        type=one_of("action", ACTIONS),
+        metavar="ACTION",
+        help="info: what a file holds; convert: to our names, safetensors",
+    )
     add("file", type=Path, metavar="FILE", help="a .safetensors, .pth, .pt or .th file; no code in it is run")
     add("out", nargs="?", type=Path, metavar="OUT", help="of convert: the .safetensors file to write")
     add("--model", metavar="NAME", help="the network it is for (default: the one it looks like)")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cnnlab.cli.parser import add_json
+from cnnlab.cli.parser import add_json, integer, number, one_of, positive_int
 
 ACTIONS = ("get", "stats", "split", "pack")
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab data` takes."""
     parser.add_argument(
         "action",
-        choices=ACTIONS,
+        type=one_of("action", ACTIONS),
         metavar="ACTION",
         help="get: fetch and verify; stats: count and measure; split: write a manifest; pack: resize into shards",
     )
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set")
     parser.add_argument(
         "--pixels",
-        type=int,
+        type=positive_int,
         metavar="N",
         help="get, stats of a folder: the side its images are brought to (default 64); pack: the shorter side (256)",
     )
@@ -36,14 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="split: the manifest to write (default: DATA/manifest.csv); pack: the folder (default: DATA-packed)",
     )
     parser.add_argument("--manifest", type=Path, metavar="CSV", help="stats, pack: which images, by: cnnlab data split")
-    parser.add_argument("--quality", type=int, default=90, metavar="Q", help="pack: of the JPEGs, 1 to 95 (default 90)")
     parser.add_argument(
-        "--val", type=float, default=0.1, metavar="F", help="split: share held out to validate (default 0.1)"
+        "--quality", type=integer, default=90, metavar="Q", help="pack: of the JPEGs, 1 to 95 (default 90)"
     )
     parser.add_argument(
-        "--test", type=float, default=0.1, metavar="F", help="split: share held out to test (default 0.1)"
+        "--val", type=number, default=0.1, metavar="F", help="split: share held out to validate (default 0.1)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="split: of the choice (default 0)")
+    parser.add_argument(
+        "--test", type=number, default=0.1, metavar="F", help="split: share held out to test (default 0.1)"
+    )
+    parser.add_argument("--seed", type=integer, default=0, metavar="N", help="split: of the choice (default 0)")
     add_json(parser)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.cli.parser import add_device, add_json, positive_float, positive_int
+from cnnlab.cli.parser import add_device, add_json, integer, number, positive_float, positive_int
 from cnnlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=positive_int, default=32, metavar="N", help="images a step (default 32)")
     add("--lr", type=positive_float, metavar="F", help=f"learning rate (default: of a run its median, else {LR})")
     add("--init", default="own", metavar="NAME", help="initial weights of MODEL: own (default), he_fan_in, xavier, …")
-    add("--seed", type=int, default=0, metavar="N", help="of the weights and the choice of images (default 0)")
+    add("--seed", type=integer, default=0, metavar="N", help="of the weights and the choice of images (default 0)")
     add("--picture", type=Path, metavar="FILE", help="also draw depth against step, as PNG")
     add("--all", action="store_true", help="a row for every layer, block, gate and norm")
     add("--replay", type=Path, metavar="RUN", help="take a run's last bad step again: where it goes wrong, no MODEL")
     add("--chain-rule", action="store_true", help="the textbook's network instead: one neuron a layer, no MODEL")
     add("--depth", type=positive_int, default=50, metavar="N", help="layers of the chain-rule network (default 50)")
-    add("--weight", type=float, default=1.0, metavar="W", help="its weights (default 1)")
+    add("--weight", type=number, default=1.0, metavar="W", help="its weights (default 1)")
     add_device(parser)
     add_json(parser)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.cli.parser import add_device, add_json
+from cnnlab.cli.parser import add_device, add_json, one_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, or a bundle")
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files")
     parser.add_argument(
-        "--method", choices=METHODS, default="grad-cam", metavar="NAME", help=f"{', '.join(METHODS)} (default grad-cam)"
+        "--method",
+        type=one_of("method", METHODS),
+        default="grad-cam",
+        metavar="NAME",
+        help=f"{', '.join(METHODS)} (default grad-cam)",
     )
     parser.add_argument("--layer", metavar="NAME", help="for the CAM methods (default: the last maps that tell places)")
     parser.add_argument("--target", metavar="CLASS", help="a class, by name (default: the most probable one)")

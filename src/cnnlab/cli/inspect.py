@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli import inside
-from cnnlab.cli.parser import add_json, positive_int
+from cnnlab.cli.parser import add_json, one_of, positive_int
 from cnnlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab inspect` takes."""
     parser.add_argument(
         "action",
-        choices=ACTIONS,
+        type=one_of("action", ACTIONS),
         metavar="ACTION",
         help="summary: a table of the layers; graph: a drawing, as SVG; filters, maps, embed: pictures from a run",
     )

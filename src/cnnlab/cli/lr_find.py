@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cnnlab.cli.parser import add_device, add_json, positive_float, positive_int
+from cnnlab.cli.parser import add_device, add_json, integer, positive_float, positive_int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--start", type=positive_float, default=1e-6, metavar="F", help="the lowest rate (default 1e-6)")
     add("--end", type=positive_float, default=10.0, metavar="F", help="the highest (default 10)")
     add("--steps", type=positive_int, default=100, metavar="N", help="from one to the other (default 100)")
-    add("--seed", type=int, default=0, metavar="N", help="of the initial weights and the order of the images")
+    add("--seed", type=integer, default=0, metavar="N", help="of the initial weights and the order of the images")
     add("--plot", type=Path, metavar="FILE", help="draw loss against learning rate, as PNG")
     add_device(parser)
     add_json(parser)

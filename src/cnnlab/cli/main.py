@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import cnnlab
 from cnnlab.cli.parser import Parser
-from cnnlab.errors import CnnlabError, unknown_name
+from cnnlab.errors import CnnlabError, reason_of, unknown_name
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "train a network: no arguments for CIFAR-10 with the fast recipe"),
@@ -64,8 +64,8 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # the system's own refusals: no space, no permission, no such folder
-        where = f" ({error.filename})" if error.filename else ""
-        _complain(f"{error.strerror or error}{where}")
+        where = f"{error.filename}: " if error.filename else ""
+        _complain(f"{where}{reason_of(error)}")
         return 1
     except Exception as error:
         if os.environ.get("CNNLAB_TRACEBACK"):
@@ -83,7 +83,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
-        raise unknown_name("command", name, COMMANDS)
+        raise unknown_name("command", name, COMMANDS, see="cnnlab --help")
     module = importlib.import_module(f"cnnlab.cli.{COMMANDS[name][0]}")
     parser = Parser(prog=f"cnnlab {name}", description=module.__doc__)
     module.add_arguments(parser)

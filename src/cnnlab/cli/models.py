@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     rows = read_table()
     chosen = [row for row in rows if fnmatch.fnmatch(row.name, args.pattern)]
     if not chosen:
-        raise unknown_name("model", args.pattern, [row.name for row in rows])
+        raise unknown_name("model", args.pattern, [row.name for row in rows], see="cnnlab models")
     if args.json:
         print_json({"models": [asdict(row) for row in chosen]})
         return 0

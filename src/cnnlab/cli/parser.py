@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from cnnlab.errors import UsageError, nearest
+from cnnlab.errors import UsageError, nearest, unknown_name
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,9 +35,9 @@ class Parser(argparse.ArgumentParser):
         if not argument.startswith("-"):
             return f"{self.prog}: one argument too many: {argument!r}; see {self.prog} --help"
         flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
-        close = nearest(argument.partition("=")[0], flags, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        return f"{self.prog}: no option {argument}; {hint}known: {' '.join(flags)}"
+        close = nearest(argument.partition("=")[0], flags)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        return f"{self.prog}: no option {argument}; {hint}all {len(flags)}: {self.prog} --help"
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError` in place of argparse's own way out."""
@@ -52,12 +52,39 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add `--device` and `--threads`."""
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:1, …")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    parser.add_argument("--threads", type=positive_int, metavar="N", help="CPU threads (default: all cores)")
+
+
+def one_of(kind: str, names: Sequence[str]) -> Callable[[str], str]:
+    """An argument that must be one of `names`; another gets the nearest suggested."""
+
+    def choose(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(str(unknown_name(kind, text, names)))
+        return text
+
+    return choose
+
+
+def integer(text: str) -> int:
+    """An argument that must be a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def number(text: str) -> float:
+    """An argument that must be a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
 def positive_int(text: str) -> int:
     """An argument that must be a whole number above 0."""
-    value = int(text)
+    value = integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not above 0")
     return value
@@ -65,7 +92,7 @@ def positive_int(text: str) -> int:
 
 def positive_float(text: str) -> float:
     """An argument that must be a number above 0."""
-    value = float(text)
+    value = number(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{value} is not above 0")
     return value

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.cli.parser import add_device, add_json, positive_int
+from cnnlab.cli.parser import add_device, add_json, one_of, positive_int
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,8 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--list", action="store_true", help="list what can be reproduced")
     add(
         "--budget",
-        choices=("quick", "full"),
+        type=one_of("budget", ("quick", "full")),
         default="quick",
+        metavar="NAME",
         help="quick: minutes on two CPU cores (default); full: as the paper trained",
     )
     add("--runs", type=positive_int, default=1, metavar="N", help="seeds of each training; from 2 on tested over seeds")

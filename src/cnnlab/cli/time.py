@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.cli.parser import add_device, add_json, positive_int
+from cnnlab.cli.parser import add_device, add_json, one_of, positive_int
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sweep", action="store_true", help="also batches of 1, 2, 4, … up to the batch size")
     add("--depth", type=positive_int, default=2, metavar="N", help="a row a module so many names deep (default 2)")
     add("--rounds", type=positive_int, default=5, metavar="N", help="passes to take medians of (default 5)")
-    add("--dtype", choices=DTYPES, default="float32", help="numbers of weights and images (default float32)")
+    add(
+        "--dtype",
+        type=one_of("number format", DTYPES),
+        default="float32",
+        metavar="NAME",
+        help=f"{', '.join(DTYPES)} (default float32)",
+    )
     add("--report", type=Path, metavar="FILE.html", help="write a page with charts")
     add_device(parser)
     add_json(parser)

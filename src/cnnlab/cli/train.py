@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.cli.parser import add_device, add_json, positive_float, positive_int
+from cnnlab.cli.parser import add_device, add_json, integer, number, one_of, positive_float, positive_int
 from cnnlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHICH",
         help="go on with --run: last (default), best, step-…, or auto, which begins it if there is none",
     )
-    add("--seed", type=int, default=0, metavar="N", help="of the initial weights, the order and the augmentation")
+    add("--seed", type=integer, default=0, metavar="N", help="of the initial weights, the order and the augmentation")
     add("--runs", type=positive_int, default=1, metavar="N", help="train N seeds; mean, spread and 95%% interval")
     add("--minutes", type=positive_float, metavar="M", help="time to spend, training and test; the schedule stretches")
     add("--epochs", type=positive_float, metavar="N", help="length in epochs; the schedule stretches")
@@ -106,7 +106,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--overfit", type=positive_int, metavar="N", help="only try whether it can learn N images; keeps nothing")
     add(
         "--class-weights",
-        choices=("auto",),
+        type=one_of("weighting", ("auto",)),
+        metavar="auto",
         help="auto: images of rare classes count more in the loss, so that all classes count alike",
     )
     add("--balanced", action="store_true", help="draw images so that every class comes as often as any other")
@@ -222,7 +223,7 @@ def _changeable(args: argparse.Namespace) -> dict[str, Any]:
 
 def share(text: str) -> float:
     """An argument that must be a share, 0 to 1."""
-    value = float(text)
+    value = number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{value} is not a share between 0 and 1")
     return value

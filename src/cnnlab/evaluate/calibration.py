@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cnnlab.data.parts import Part
 from cnnlab.data.photos import Photos
-from cnnlab.errors import UsageError
+from cnnlab.errors import UsageError, value_problem
 from cnnlab.evaluate.classifier import Classifier
 from cnnlab.evaluate.examine import examine
 from cnnlab.evaluate.metrics import brier_score, calibration_error, negative_log_likelihood
@@ -130,6 +130,8 @@ def read_calibration(folder: Path, data: str, protocol: str, weights_sha256: str
     try:
         found = TypeAdapter(Calibration).validate_json(path.read_bytes())
     except ValidationError as error:
-        raise UsageError(f"{path} holds no temperature: {error.errors()[0]['msg']}; remove it to fit anew") from None
+        raise UsageError(
+            f"{path} holds no temperature: {value_problem(error.errors()[0])}; remove it to fit again"
+        ) from None
     same = (found.data, found.protocol, found.weights_sha256) == (data, protocol, weights_sha256)
     return found if same else None

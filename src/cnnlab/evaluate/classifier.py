@@ -21,7 +21,7 @@ from torch import Tensor
 from cnnlab.data.decode import decode_file
 from cnnlab.data.parts import Part
 from cnnlab.data.whitening import load_whitening, save_whitening
-from cnnlab.errors import CheckpointError, ImageError, UsageError
+from cnnlab.errors import CheckpointError, ImageError, UsageError, value_problem
 from cnnlab.evaluate.predict import answer_images, predict_part
 from cnnlab.evaluate.protocols import Pixels, get_protocol
 from cnnlab.models.catalog import create_model, require_model
@@ -192,7 +192,7 @@ def read_config(folder: Path) -> Config:
     try:
         config = TypeAdapter(Config).validate_json(path.read_bytes())
     except ValidationError as error:
-        raise UsageError(f"{path} does not describe a network: {error.errors()[0]['msg']}") from None
+        raise UsageError(f"{path} does not describe a network: {value_problem(error.errors()[0])}") from None
     _check_counts(path, config)
     return config
 

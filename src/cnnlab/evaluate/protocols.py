@@ -167,7 +167,7 @@ def get_protocol(name: str) -> Protocol:
         UnknownNameError: there is none; the message offers the nearest.
     """
     if name not in PROTOCOLS:
-        raise unknown_name("protocol", name, PROTOCOLS)
+        raise unknown_name("protocol", name, PROTOCOLS, see="cnnlab eval --help")
     return PROTOCOLS[name]
 
 

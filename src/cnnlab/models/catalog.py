@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cnnlab.errors import UsageError, nearest, unknown_name
+from cnnlab.errors import UsageError, offer, unknown_name
 from cnnlab.models import (
     airnet,
     alexnet,
@@ -196,7 +196,7 @@ def require_model(name: str) -> Entry:
         UnknownNameError: there is no such network; the message offers the nearest names.
     """
     if name not in MODELS:
-        raise unknown_name("model", name, MODELS)
+        raise unknown_name("model", name, MODELS, see="cnnlab models")
     return MODELS[name]
 
 
@@ -215,7 +215,5 @@ def create_model(name: str, **options: object) -> Network:
     known = inspect.signature(build).parameters
     for option in options:
         if option not in known:
-            close = nearest(option, known, 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise UsageError(f"model {name!r} has no option {option!r}; {hint}known: {', '.join(known)}")
+            raise UsageError(f"model {name!r} has no option {option!r}; {offer(option, known)}")
     return build(**options)

@@ -30,9 +30,14 @@ def resolve_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"no device {name!r} here ({reason}); try auto, cpu or cuda") from None
+        raise UsageError(f"no device {name!r} here; {_offer_devices()}") from error
     return device
+
+
+def _offer_devices() -> str:
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    found = ", ".join(["cpu", *gpus]) if gpus else "cpu (torch finds no CUDA GPU)"
+    return f"there is {found}; auto takes the fastest"
 
 
 def place_network(network: NetworkT, device: torch.device) -> NetworkT:

@@ -166,4 +166,5 @@ def find_weights(name: str) -> Weights:
     for weights in OFFICIAL:
         if name in (weights.name, weights.filename):
             return weights
-    raise unknown_name("published weights for", name, [weights.name for weights in OFFICIAL])
+    names = [weights.name for weights in OFFICIAL]
+    raise unknown_name("published weights for", name, names, see="cnnlab models, column weights")

@@ -90,7 +90,7 @@ def get_recipe(name: str) -> Recipe:
     if name.endswith(".json"):
         return recipe.read(Path(name))
     if name not in RECIPES:
-        raise unknown_name("recipe", name, RECIPES)
+        raise unknown_name("recipe", name, RECIPES, see="cnnlab recipes")
     return RECIPES[name]
 
 

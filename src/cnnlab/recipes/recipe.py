@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from cnnlab.errors import UsageError, nearest
+from cnnlab.errors import UsageError, nearest, offer, reason_of, value_problem
 from cnnlab.recipes.augmentation import (
     AlternatingFlip,
     Augment,
@@ -399,7 +399,7 @@ def read(path: Path) -> Recipe:
     try:
         return from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, too long a number
-        raise UsageError(f"cannot read a recipe from {path}: {error}") from None
+        raise UsageError(f"cannot read a recipe from {path}: {reason_of(error)}") from None
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
@@ -410,9 +410,7 @@ def _explain(problem: Any) -> str:
         known = [field.name for kind in _VALUES for field in dataclasses.fields(kind)]
         close = nearest(str(problem["loc"][-1]), known, 1)
         return f"unknown field {place!r}" + (f"; did you mean {close[0]!r}?" if close else "")
-    if problem["type"] == "missing":
-        return f"field {place!r} is missing"
-    return f"{place}: {problem['msg']}; seen {problem['input']!r}"
+    return value_problem(problem)
 
 
 # -- settings: --set optimizer.lr=0.05 ------------------------------------------------------------------------
@@ -461,6 +459,4 @@ def _set(values: dict[str, Any], path: str, value: object) -> None:
 def _unknown_setting(path: str, part: str, place: object) -> str:
     if not isinstance(place, dict):
         return f"no recipe field {path!r}: {part!r} is asked of a plain value, {place!r}"
-    close = nearest(part, place, 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"no recipe field {path!r}; {hint}known here: {', '.join(place)}"
+    return f"no recipe field {path!r}; {offer(part, place, see='cnnlab recipes modern/cifar10 --json')}"

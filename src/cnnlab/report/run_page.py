@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.errors import UsageError
+from cnnlab.errors import UsageError, reason_of
 from cnnlab.report.charts import Line, Row, heat_map, line_chart, row_chart
 from cnnlab.report.images import picture_file, thumbnail
 from cnnlab.report.page import (
@@ -110,7 +110,7 @@ def _read(folder: Path, name: str) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UsageError(f"{path} is not JSON ({error}); was it changed?") from None
+        raise UsageError(f"{path} cannot be read ({reason_of(error)}); was it changed?") from None
     if not isinstance(values, dict):
         raise UsageError(f"{path} holds no JSON object; was it changed?")
     return values

@@ -66,5 +66,5 @@ def get_reproduction(name: str) -> Reproduction:
         UnknownNameError: there is none; the message offers the nearest names.
     """
     if name not in REPRODUCTIONS:
-        raise unknown_name("reproduction", name, REPRODUCTIONS)
+        raise unknown_name("reproduction", name, REPRODUCTIONS, see="cnnlab reproduce --list")
     return REPRODUCTIONS[name]

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from cnnlab.errors import CheckpointError
+from cnnlab.errors import CheckpointError, reason_of
 from cnnlab.train.disk import Disk, replace_file
 
 MANIFEST = "manifest.json"
@@ -158,7 +158,7 @@ def problems(checkpoint: Path) -> list[str]:
     try:
         expected = _manifest(checkpoint)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        return [f"{MANIFEST} cannot be read ({error})"]
+        return [f"{MANIFEST} cannot be read ({reason_of(error)})"]
     found = [f"{name} is not in the manifest" for name in sorted({STATE, "network.safetensors"} - expected.keys())]
     for name, (size, digest) in expected.items():
         wrong = _problem(checkpoint / Path(name).name, size, digest)
