@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,11 +12,15 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from cnnlab.data.sampler import order
 from cnnlab.errors import UsageError
 from cnnlab.evaluate.calibration import (
+    HALVES_SEED,
     Calibration,
     calibrate,
     fit_temperature,
+    judge,
+    judge_in_halves,
     read_calibration,
     save_calibration,
     scale,
@@ -23,6 +29,7 @@ from cnnlab.evaluate.calibration import (
 from cnnlab.evaluate.classifier import load
 from cnnlab.evaluate.examine import examine, load_for
 from cnnlab.evaluate.metrics import brier_score, calibration_error, negative_log_likelihood
+from cnnlab.evaluate.predict import Outcome
 from cnnlab.types import Split
 
 
@@ -85,6 +92,49 @@ def test_trust_is_its_three_measures() -> None:
     assert found.ece == calibration_error(probabilities, labels)
 
 
+def answered(seed: int, images: int) -> Outcome:
+    logits, labels = drawn(seed, 2.0, images)
+    return Outcome(logits.softmax(1), labels, torch.arange(images))
+
+
+@given(images=st.integers(2, 60))
+def test_validation_images_either_fit_a_temperature_or_judge_it(images: int) -> None:
+    outcome = answered(0, images)
+    fitted = f"one half of the val part ({images // 2:,} images)"
+    found = judge_in_halves(outcome)
+    assert found.fitted_on == f"{fitted}, judged on the other ({images - images // 2:,})"
+    assert found.judged_images == images - images // 2
+    changed = outcome.labels.clone()
+    judged = np.sort(order(HALVES_SEED, 0, images)[images // 2 :])
+    changed[judged] = (changed[judged] + 1) % 5
+    other = judge_in_halves(replace(outcome, labels=changed))
+    assert other.temperature == found.temperature  # nothing of the judged half goes into it
+    assert other.before.nll != found.before.nll
+
+
+def test_halves_judge_on_the_images_left_and_are_always_the_same() -> None:
+    outcome = answered(1, 4_000)
+    found = judge_in_halves(outcome)
+    assert found == judge_in_halves(outcome)
+    assert found.temperature == pytest.approx(2.0, rel=0.1)
+    assert found.after.nll < found.before.nll
+
+
+def test_a_temperature_of_other_images_is_judged_on_all() -> None:
+    outcome = answered(1, 100)
+    found = judge(2.0, outcome)
+    assert (found.fitted_on, found.judged_images, found.before) == (
+        "the val part",
+        100,
+        trust(outcome.probabilities, outcome.labels),
+    )
+
+
+def test_one_image_cannot_do_both() -> None:
+    with pytest.raises(UsageError, match="1 validation images cannot both fit a temperature and judge it"):
+        judge_in_halves(answered(0, 1))
+
+
 # -- in a run ------------------------------------------------------------------------------------------------------
 
 
@@ -129,7 +179,7 @@ def test_an_ensembles_temperature_is_saved_in_no_run(own_run: Path, shapes: Path
 def test_without_validation_images_there_is_no_temperature(own_run: Path, shapes: Path) -> None:
     classifier = load(own_run)
     nothing = load_for([classifier], str(shapes)).val.take(torch.arange(0).numpy())  # type: ignore[union-attr]
-    with pytest.raises(UsageError, match="no validation images to fit a temperature on; train without --final"):
+    with pytest.raises(UsageError, match="has no validation images to fit a temperature on; train without --final"):
         calibrate([classifier], nothing, str(shapes), "flip")
 
 

@@ -16,6 +16,7 @@ from cnnlab.evaluate.compare import (
     Comparison,
     Pair,
     _judged,
+    _made_alike,
     compare,
     interleaved_seconds,
     runs_and_data,
@@ -31,6 +32,8 @@ def untrained(run: Path, folder: Path, seed: int, model: str = "resnet20") -> Pa
     shutil.copytree(run, folder)
     config = load(run).config
     torch.manual_seed(seed)
+    recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    (folder / "recipe.json").write_text(json.dumps({**recipe, "model": model}), encoding="utf-8")
     save(folder, create_model(model, num_classes=config.num_classes), replace(config, architecture=model))
     return folder
 
@@ -130,6 +133,33 @@ def test_the_verdict_names_the_better_only_where_it_is_shown() -> None:
     assert _judged(pair(0.01, 0.0825)).words == "a is better than b by 8.25 points"
     assert (_judged(pair(0.06, 0.1)).better, _judged(pair(0.06, 0.1)).words) == (None, "no difference shown")
     assert _judged(pair(1.0, 0, (0, 0))).words == "no difference: both recognise the same images"
+
+
+def test_seeds_of_one_recipe_differ_by_luck() -> None:
+    lucky = _judged(replace(pair(0.01, -0.0825), one_recipe=True))
+    assert lucky.better is None
+    assert lucky.words == "the luck of the seed, as one recipe made both; b is 8.25 points ahead"
+    assert _judged(replace(pair(0.06, 0.1), one_recipe=True)).words == "no difference shown"
+
+
+def test_runs_are_of_one_recipe_where_nothing_but_the_seed_differs(tiny_run: Path, tmp_path: Path) -> None:
+    trained = Path(shutil.copytree(tiny_run, tmp_path / "trained"))
+    other = untrained(tiny_run, tmp_path / "other", 3)
+    assert on_train([trained, other]).pairs[0].one_recipe
+    change(other, "settings.json", seed=3, data="./elsewhere/shapes", device="cuda", keep=5)
+    assert _made_alike([trained], [other])
+    changed: dict[str, dict[str, object]] = {
+        "recipe.json": {"batch_size": 16},
+        "settings.json": {"epochs": 7.0},
+        "data.json": {"sha256": "of other images"},
+    }
+    for file, changes in changed.items():
+        before = (other / file).read_bytes()
+        change(other, file, **changes)
+        assert not _made_alike([trained], [other]), file
+        (other / file).write_bytes(before)
+    (other / "settings.json").unlink()
+    assert not _made_alike([trained], [other])  # a bundle does not say
 
 
 # -- seeds -------------------------------------------------------------------------------------------------------

@@ -48,7 +48,17 @@ def test_the_spread_of_runs_is_scipys(values: list[float]) -> None:
         pytest.approx(statistics.stdev(values)),
         len(values),
     )
-    assert found.interval95 == pytest.approx((found.mean - half, found.mean + half), abs=2e-3)
+    expected = (max(0.0, found.mean - half), min(1.0, found.mean + half))
+    assert found.interval95 == pytest.approx(expected, abs=2e-3)
+    assert found.interval95 is not None
+    assert 0 <= found.interval95[0] <= found.mean + 1e-12
+    assert found.mean - 1e-12 <= found.interval95[1] <= 1
+
+
+def test_two_seeds_far_apart_say_next_to_nothing_and_never_more_than_all() -> None:
+    assert spread([0.662, 0.738]).interval95 == pytest.approx((0.2172, 1.0), abs=1e-4)  # was 21.72% to 118.28%
+    assert spread([0.02, 0.1]).interval95 == pytest.approx((0.0, 0.5682), abs=1e-4)
+    assert spread([1.0, 1.0]).interval95 == (1.0, 1.0)
 
 
 def test_one_run_has_no_interval() -> None:

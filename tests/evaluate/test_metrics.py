@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import (
     accuracy_score,
+    balanced_accuracy_score,
     brier_score_loss,
     log_loss,
     precision_recall_fscore_support,
@@ -21,6 +22,7 @@ from sklearn.metrics import (
 from torch import Tensor
 
 from cnnlab.evaluate.metrics import (
+    ClassMetrics,
     area_under_roc,
     averages,
     brier_score,
@@ -108,17 +110,27 @@ def test_the_confusion_matrix_is_scikit_learns(images: int, classes: int, seed: 
 @cases
 def test_precision_recall_and_f1_are_scikit_learns(images: int, classes: int, seed: int) -> None:
     probabilities, labels = drawn(images, classes, seed)
-    guesses, every = probabilities.argmax(1).numpy(), np.arange(classes)
+    guesses, every, present = probabilities.argmax(1).numpy(), np.arange(classes), np.unique(labels.numpy())
     found = class_metrics(probabilities, labels)
     for place, name in enumerate(("precision", "recall", "f1", "images")):
         expected = precision_recall_fscore_support(labels.numpy(), guesses, labels=every, zero_division=0)[place]
-        assert [getattr(each, name) for each in found] == pytest.approx(expected.tolist(), abs=1e-6)
+        assert [getattr(each, name) or 0 for each in found] == pytest.approx(expected.tolist(), abs=1e-6)
     for average, mean in averages(found).items():
         expected = precision_recall_fscore_support(
-            labels.numpy(), guesses, labels=every, average=average, zero_division=0
+            labels.numpy(), guesses, labels=present, average=average, zero_division=0
         )
         assert (mean.precision, mean.recall, mean.f1) == pytest.approx(expected[:3], abs=1e-6)
         assert mean.images == images
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true", "ignore:A single label was found")
+@cases
+def test_mean_recall_is_scikit_learns_balanced_accuracy(images: int, classes: int, seed: int) -> None:
+    probabilities, labels = drawn(images, classes, seed)
+    labels = labels.clamp_max(max(0, classes - 2))  # the last class has no images, and is guessed
+    macro = averages(class_metrics(probabilities, labels))["macro"]
+    expected = balanced_accuracy_score(labels.numpy(), probabilities.argmax(1).numpy())
+    assert macro.recall == pytest.approx(expected, abs=1e-6)
 
 
 @cases
@@ -171,11 +183,25 @@ def test_means_are_torchmetrics(average: str) -> None:
     assert found == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_class_without_images_has_no_auc_and_the_means_have_none() -> None:
-    probabilities, labels = drawn(20, 3, 0)
-    found = class_metrics(probabilities, labels.clamp_max(1))
-    assert (found[2].auc, found[2].recall, found[2].images) == (None, 0.0, 0)
-    assert averages(found)["macro"].auc is None
+def test_of_a_class_without_images_nothing_is_known_and_the_means_leave_it_out() -> None:
+    probabilities = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.1, 0.9, 0.0], [0.3, 0.7, 0.0]])
+    found = class_metrics(probabilities, torch.tensor([0, 1, 1, 0]))
+    assert found[2] == ClassMetrics(precision=None, recall=None, f1=None, auc=None, images=0)
+    macro = averages(found)["macro"]
+    assert (macro.recall, macro.precision) == pytest.approx((0.75, 5 / 6))
+    assert macro.auc == pytest.approx(roc_auc_score([0, 1, 1, 0], probabilities[:, 1].numpy()))
+
+
+def test_a_class_without_images_that_is_guessed_has_precision_0() -> None:
+    probabilities = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.1, 0.7]])
+    found = class_metrics(probabilities, torch.tensor([0, 1]))
+    assert (found[2].precision, found[2].recall) == (0.0, None)
+    assert averages(found)["macro"].recall == 0.5
+
+
+def test_of_no_images_there_are_no_means() -> None:
+    nothing = averages(class_metrics(torch.empty(0, 2), torch.empty(0, dtype=torch.int64)))
+    assert nothing["macro"] == ClassMetrics(precision=None, recall=None, f1=None, auc=None, images=0)
 
 
 # -- how far probabilities can be believed -------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def write_run(folder: Path, name: str = "test/one", *, finished: bool = True) ->
             "parameters": 269_722,
             "device": name,
             "seed": 3,
-            "val": {"top1": 0.625, "images": 10},
+            "val": {"top1": 0.625, "images": 10, "protocol": "center"},
             "test": {"top1": 0.75, "interval95": [0.4, 0.93], "images": 8, "protocol": name},
         }
     for file, values in files.items():

@@ -45,7 +45,13 @@ def test_several_protocols_are_side_by_side() -> None:
 
 def test_classes_calibration_members_and_what_was_left_out_are_shown_where_there_are_such() -> None:
     measures = {"nll": 0.5, "brier": 0.25, "ece": 0.125}
-    calibration = {"temperature": 1.75, "before": measures, "after": {**measures, "ece": 0.0625}}
+    calibration = {
+        "temperature": 1.75,
+        "fitted_on": "the val part",
+        "judged_images": 10,
+        "before": measures,
+        "after": {**measures, "ece": 0.0625},
+    }
     per_class = {"per_class": CLASSES, "averages": {"macro": MEAN, "weighted": MEAN}, "confusion": [[1, 3], [0, 6]]}
     more = {"members": 2, "runs": ["runs/a", "runs/b"], "skipped": ["bad.jpg: truncated"]}
     page = eval_page({**RECORD, **per_class, **more, "calibration": calibration})
@@ -56,10 +62,23 @@ def test_classes_calibration_members_and_what_was_left_out_are_shown_where_there
         "macro mean",
         "1.750",
         "12.50%",
+        "The temperature is fitted on the val part",
         "6.25%",
         "bad.jpg: truncated",
     ):
         assert text in page
+
+
+def test_the_tiles_say_by_which_protocol() -> None:
+    text = read(eval_page(RECORD)).text
+    assert "95% interval 40.00% to 90.00%; protocol 10crop, 10 views per image" in text
+
+
+def test_a_class_without_images_has_no_figures_and_the_means_say_so() -> None:
+    gone = {"name": "ship", "precision": None, "recall": None, "f1": None, "auc": None, "images": 0}
+    per_class = {"per_class": [*CLASSES, gone], "averages": {"macro": MEAN, "weighted": MEAN}}
+    page = eval_page({**RECORD, **per_class, "confusion": [[1, 3, 0], [0, 6, 0], [0, 0, 0]]})
+    assert "The means leave out the classes without images here" in read(page).text
 
 
 def test_whatever_the_names_they_are_only_text() -> None:

@@ -13,7 +13,7 @@ from cnnlab.errors import DataError, InterruptedRunError, UnknownNameError, Usag
 from cnnlab.explain.live import LiveFlow
 from cnnlab.recipes import get_recipe
 from cnnlab.recipes import recipe as recipes
-from cnnlab.recipes.recipe import Plateau, RandomArea, Recipe, Resolution
+from cnnlab.recipes.recipe import Hardest, Plateau, RandomArea, Recipe, Resolution
 from cnnlab.train.record import read_records
 from cnnlab.train.run import Run, Settings, default_folder, require_the_same, resume_run, train_run, train_seeds
 from cnnlab.train.watch import Moment, Watch
@@ -45,6 +45,21 @@ def test_the_result_has_the_published_keys(tmp_path: Path) -> None:
     assert result["steps"] == 2
     assert 0 <= result["test"]["interval95"][0] <= result["test"]["top1"] <= result["test"]["interval95"][1] <= 1
     assert result["test"]["images"] == 500
+
+
+def test_epochs_are_images_seen_over_images_there_are(tmp_path: Path) -> None:
+    few = replace(SETTINGS, train_images=20)  # two full batches of 8 per pass: the other 4 are not seen
+    result = train_run(replace(SHORT, steps=5), few, tmp_path / "run").result
+    assert (result["steps"], result["images_seen"], result["images_trained"]) == (5, 40, 40)
+    assert result["epochs"] == 40 / 20
+
+
+def test_images_seen_and_images_trained_on_are_told_apart(tmp_path: Path) -> None:
+    hardest = replace(SHORT, hardest=Hardest(model_options={"widths": (4, 4, 4)}))
+    result = train_run(hardest, replace(SETTINGS, train_images=16), tmp_path / "run").result
+    assert (result["images_seen"], result["images_trained"], result["epochs"]) == (16, 8, 1.0)
+    text = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "16 (1.00 epochs), trained on 8 of them" in text
 
 
 def test_the_test_part_is_read_exactly_once_a_run_and_that_is_on_record(tmp_path: Path) -> None:

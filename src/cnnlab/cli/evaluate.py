@@ -157,12 +157,14 @@ def _row(
     """One protocol's figures, as plain values."""
     from dataclasses import asdict
 
-    from cnnlab.evaluate.calibration import calibrate, scale, trust
+    from cnnlab.evaluate.calibration import calibrate, judge, judge_in_halves
     from cnnlab.evaluate.examine import examine
     from cnnlab.evaluate.metrics import averages, class_metrics, confusion_matrix
     from cnnlab.types import Split
 
-    temperature = calibrate(members, parts.val, data, protocol, max_bad=args.max_bad) if args.calibration else None
+    temperature = None  # no image both fits a temperature and judges it
+    if args.calibration and part is not parts.val:
+        temperature = calibrate(members, parts.val, data, protocol, max_bad=args.max_bad)
     why = f"cnnlab eval {data}"
     tested, outcome = examine(members, part, protocol=protocol, split=Split(args.split), why=why, max_bad=args.max_bad)
     row: Row = {**asdict(tested), "seconds_per_image": tested.seconds / max(1, tested.images)}
@@ -172,12 +174,8 @@ def _row(
         row["per_class"] = [{"name": name, **asdict(each)} for name, each in named]
         row["averages"] = {name: asdict(each) for name, each in averages(classes).items()}
         row["confusion"] = confusion_matrix(outcome.probabilities, outcome.labels).tolist()
-    if temperature is not None:
-        row["calibration"] = {
-            "temperature": temperature,
-            "before": asdict(trust(outcome.probabilities, outcome.labels)),
-            "after": asdict(trust(scale(outcome.probabilities, temperature), outcome.labels)),
-        }
+    if args.calibration:
+        row["calibration"] = asdict(judge_in_halves(outcome) if temperature is None else judge(temperature, outcome))
     return row
 
 
@@ -218,7 +216,9 @@ def _tell_more(out: Console, member: Classifier, row: Row, class_names: Sequence
             for each in (found["before"], found["after"])
         )
         out.print(f"{row['protocol']}, probabilities as they are: {before}")
-        out.print(f"{row['protocol']}, at temperature {found['temperature']:.3f}, fitted on the val part: {after}")
+        out.print(
+            f"{row['protocol']}, at temperature {found['temperature']:.3f}, fitted on {found['fitted_on']}: {after}"
+        )
     if "per_class" in row:
         _tell_classes(out, row, class_names)
 
@@ -244,16 +244,19 @@ def _tell_classes(out: Console, row: Row, class_names: Sequence[str]) -> None:
     from rich.text import Text
 
     from cnnlab.cli.console import percent, table
+    from cnnlab.evaluate.examine import some_names
 
     out.print()
     made = table(f"class ({row['protocol']})", "images", "precision", "recall", "F1", "AUC")
     for column in made.columns[1:]:
         column.justify = "right"
     for each in (*row["per_class"], *({"name": f"{name} mean", **mean} for name, mean in row["averages"].items())):
-        auc = "" if each["auc"] is None else f"{each['auc']:.4f}"
-        shares = (percent(each[name]) for name in ("precision", "recall", "f1"))
+        auc = "–" if each["auc"] is None else f"{each['auc']:.4f}"
+        shares = ("–" if each[name] is None else percent(each[name]) for name in ("precision", "recall", "f1"))
         made.add_row(Text(each["name"]), f"{each['images']:,}", *shares, auc)
     out.print(made)
+    if empty := [each["name"] for each in row["per_class"] if not each["images"]]:
+        out.print(f"the means leave out classes without images here: {some_names(empty)}", markup=False)
     mistakes = sorted(
         ((count, label, guess) for label, counts in enumerate(row["confusion"]) for guess, count in enumerate(counts)),
         reverse=True,

@@ -376,7 +376,10 @@ def _tell(out: Any, result: dict[str, Any]) -> None:
             _how_sure(result),
         )
     if "val" in result:
-        out.print(f"validation accuracy {percent(result['val']['top1'])} ({result['val']['images']:,} images)")
+        out.print(
+            f"validation accuracy {percent(result['val']['top1'])} ({result['val']['images']:,} images, "
+            f"protocol {result['val']['protocol']})"
+        )
     out.print(
         f"{result['epochs']:.1f} epochs, {result['steps']:,} steps in {clock(result['train_seconds'])}; "
         f"{result['images_per_second']:.0f} images/s"

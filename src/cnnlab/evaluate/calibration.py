@@ -12,21 +12,25 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from cnnlab.data.parts import Part
 from cnnlab.data.photos import Photos
+from cnnlab.data.sampler import order
 from cnnlab.errors import UsageError, value_problem
 from cnnlab.evaluate.classifier import Classifier
 from cnnlab.evaluate.examine import examine
 from cnnlab.evaluate.metrics import brier_score, calibration_error, negative_log_likelihood
+from cnnlab.evaluate.predict import Outcome
 from cnnlab.types import Split
 
 CALIBRATION = "calibration.json"
 COLDEST, HOTTEST = 1 / 20, 20.0
 HALVINGS = 60
+HALVES_SEED = 1  # of the halves of a validation part that has to serve for both
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,52 @@ class Trust:
     ece: float
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A temperature, and what it changes on images that it was not fitted on.
+
+    `fitted_on` says in words which images it was fitted on; `judged_images` counts those that `before` and `after` are
+    of.
+    """
+
+    temperature: float
+    fitted_on: str
+    judged_images: int
+    before: Trust
+    after: Trust
+
+
+def judge(temperature: float, outcome: Outcome) -> Judged:
+    """What a temperature fitted on the validation part is worth on answers to other images."""
+    return _judged(temperature, "the val part", outcome.probabilities, outcome.labels)
+
+
+def judge_in_halves(outcome: Outcome) -> Judged:
+    """What temperature scaling is worth on validation images: fitted on one half of them, judged on the other.
+
+    The halves are drawn by chance, always the same. Nothing is saved.
+
+    Raises:
+        UsageError: there are not two images.
+    """
+    images = len(outcome.labels)
+    if images < 2:
+        raise UsageError(
+            f"{images} validation images cannot both fit a temperature and judge it; give data with a test part, or "
+            "leave out --calibration"
+        )
+    shuffled = order(HALVES_SEED, 0, images)
+    fitted, judged = np.sort(shuffled[: images // 2]), np.sort(shuffled[images // 2 :])
+    temperature = fit_temperature(outcome.probabilities[fitted], outcome.labels[fitted])
+    words = f"one half of the val part ({len(fitted):,} images), judged on the other ({len(judged):,})"
+    return _judged(temperature, words, outcome.probabilities[judged], outcome.labels[judged])
+
+
+def _judged(temperature: float, fitted_on: str, probabilities: Tensor, labels: Tensor) -> Judged:
+    after = trust(scale(probabilities, temperature), labels)
+    return Judged(temperature, fitted_on, len(labels), trust(probabilities, labels), after)
+
+
 def calibrate(
     members: Sequence[Classifier], val: Part | Photos, data: str, protocol: str, *, max_bad: float = 0.01
 ) -> float:
@@ -65,7 +115,10 @@ def calibrate(
     if saved is not None:
         return saved.temperature
     if not len(val):
-        raise UsageError("no validation images to fit a temperature on; train without --final")
+        raise UsageError(
+            f"{data} has no validation images to fit a temperature on; "
+            "train without --final, or leave out --calibration"
+        )
     _, outcome = examine(members, val, protocol=protocol, split=Split.VAL, max_bad=max_bad)
     temperature = fit_temperature(outcome.probabilities, outcome.labels)
     if saved_in is not None:

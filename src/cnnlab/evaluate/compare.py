@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,11 @@ from cnnlab.types import Split
 HELD_BY_RUNS = ("config.json", "recipe.json")
 DISAGREEMENTS = 36  # images shown
 SIGNIFICANT = 0.05
+# What two runs of one recipe may differ in; their data is compared by its SHA-256, however it is spelt.
+NOT_OF_THE_RECIPE = (
+    *("seed", "data", "data_folder", "manifest", "device", "compiled", "graphs", "gpu_jpegs", "save_seconds", "keep"),
+    *("workers", "on_bad_step", "spike", "rank_seconds", "fsdp", "auto_batch_size", "auto_lr"),
+)
 LATENCY_SECONDS = 3.0  # to spend on timing, at most
 LATENCY_ROUNDS = 50
 
@@ -75,7 +81,8 @@ class Pair:
     """Two runs held against each other: `difference` is the first's accuracy minus the second's.
 
     `interval95` is the paired bootstrap's; `p` is the test's, `p_holm` corrected for the number of pairs; `better`
-    is the run that is, None where no difference is shown; `words` says it.
+    is the run that is, None where no difference is shown, or where both are seeds of one recipe (`one_recipe`) and
+    differ by luck alone; `words` says it.
     """
 
     first: str
@@ -90,6 +97,7 @@ class Pair:
     better: str | None
     words: str
     per_class: tuple[ClassDifference, ...]
+    one_recipe: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,9 +126,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Contender:
-    """A run on its way through a comparison: its answers by seed, and the first seed's network."""
+    """A run on its way through a comparison: its answers by seed, their folders, and the first seed's network."""
 
     name: str
+    folders: tuple[Path, ...]
     classifier: Classifier
     answers: tuple[Answers, ...]
 
@@ -174,7 +183,7 @@ def compare(
     for name, first, seeds in zip(_names(folders), firsts, members, strict=True):
         answers = [_ask(first, part, protocol, Split(split), why)]
         answers += [_ask(load(each, device=device), part, protocol, Split(split), why) for each in seeds[1:]]
-        contenders.append(_Contender(name, first, tuple(answers)))
+        contenders.append(_Contender(name, tuple(seeds), first, tuple(answers)))
     return _compare(contenders, part, data, Split(split)), part
 
 
@@ -337,6 +346,7 @@ def _pair(first: _Contender, second: _Contender) -> Pair:
         p=p,
         p_holm=p,
         better=None,
+        one_recipe=_made_alike(first.folders, second.folders),
         words="",
         per_class=_class_differences(first.answers[0], differences),
     )
@@ -356,8 +366,29 @@ def _judged(pair: Pair) -> Pair:
         same = pair.only_first == pair.only_second == 0
         return replace(pair, words="no difference: both recognise the same images" if same else "no difference shown")
     better, worse = (pair.first, pair.second) if pair.difference > 0 else (pair.second, pair.first)
-    words = f"{better} is better than {worse} by {100 * abs(pair.difference):.2f} points"
-    return replace(pair, better=better, words=words)
+    ahead = f"{100 * abs(pair.difference):.2f} points"
+    if pair.one_recipe:
+        return replace(pair, words=f"the luck of the seed, as one recipe made both; {better} is {ahead} ahead")
+    return replace(pair, better=better, words=f"{better} is better than {worse} by {ahead}")
+
+
+def _made_alike(first: Sequence[Path], second: Sequence[Path]) -> bool:
+    """Whether all runs of both sides were made by one recipe on the same images, and differ in their seeds at most."""
+    ways = [_way(each) for each in (*first, *second)]
+    return ways[0] is not None and all(each == ways[0] for each in ways)
+
+
+def _way(folder: Path) -> tuple[Any, ...] | None:
+    """What a run was made by besides its seed; None where its folder does not say, as a bundle's."""
+    try:
+        recipe, settings, data = (
+            json.loads((folder / name).read_text(encoding="utf-8"))
+            for name in ("recipe.json", "settings.json", "data.json")
+        )
+        own = {name: value for name, value in settings.items() if name not in NOT_OF_THE_RECIPE}
+        return recipe, own, data["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _disagreements(contenders: Sequence[_Contender]) -> tuple[tuple[Disagreement, ...], int]:

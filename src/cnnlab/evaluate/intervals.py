@@ -38,7 +38,7 @@ def student95(freedom: int) -> float:
 
 @dataclass(frozen=True)
 class Spread:
-    """Several runs of one thing: mean, standard deviation (n - 1), and the mean's 95% interval."""
+    """Several runs of one thing: mean, standard deviation (n - 1), and the mean's 95% interval, all in [0, 1]."""
 
     mean: float
     std: float
@@ -47,10 +47,14 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean, deviation and 95% interval of the mean by Student's t; one value has no deviation or interval."""
+    """Mean, deviation and 95% interval of the mean by Student's t, for shares in [0, 1].
+
+    What of the interval lies outside [0, 1], where no mean can be, is cut off: that keeps its coverage, and two values
+    that differ much have an interval that says next to nothing. One value has no deviation or interval.
+    """
     mean, count = statistics.fmean(values), len(values)
     if count < 2:
         return Spread(mean, 0.0, None, count)
     std = statistics.stdev(values)
     half = student95(count - 1) * std / math.sqrt(count)
-    return Spread(mean, std, (mean - half, mean + half), count)
+    return Spread(mean, std, (max(0.0, mean - half), min(1.0, mean + half)), count)

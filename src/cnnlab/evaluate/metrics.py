@@ -48,15 +48,16 @@ def confusion_matrix(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """One class against all others, shares in [0, 1]; a share of nothing is 0, as in scikit-learn.
+    """One class against all others, shares in [0, 1]; a class that was never guessed has precision 0.
 
-    `auc` is the chance that an image of the class has a higher probability of it than one of another class; None
-    where there are no images of the one or of the other.
+    Of a class without images nothing is known: its recall and F1 are None, and so is its precision where it was never
+    guessed. `auc` is the chance that an image of the class has a higher probability of it than one of another class;
+    None where there are no images of the one or of the other.
     """
 
-    precision: float
-    recall: float
-    f1: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
     auc: float | None
     images: int
 
@@ -68,10 +69,15 @@ def class_metrics(probabilities: Tensor, labels: Tensor) -> list[ClassMetrics]:
     for each in range(len(confusion)):
         right, images = int(confusion[each, each]), int(confusion[each].sum())
         guessed = int(confusion[:, each].sum())
-        precision, recall = right / max(1, guessed), right / max(1, images)
-        f1 = 2 * right / max(1, guessed + images)
+        auc = area_under_roc(probabilities[:, each], labels == each)
         found.append(
-            ClassMetrics(precision, recall, f1, area_under_roc(probabilities[:, each], labels == each), images)
+            ClassMetrics(
+                precision=right / max(1, guessed) if images or guessed else None,
+                recall=right / images if images else None,
+                f1=2 * right / (guessed + images) if images else None,
+                auc=auc,
+                images=images,
+            )
         )
     return found
 
@@ -94,24 +100,31 @@ def area_under_roc(scores: Tensor, positive: Tensor) -> float | None:
 
 
 def averages(classes: list[ClassMetrics]) -> dict[str, ClassMetrics]:
-    """The classes' mean (`macro`), and weighted by images (`weighted`); without AUC where a class has none."""
-    images = sum(each.images for each in classes)
+    """The mean of the classes that have images (`macro`), and weighted by images (`weighted`).
+
+    A class without images is left out, as scikit-learn leaves it out of its balanced accuracy. There is no AUC where
+    one of the others has none.
+    """
+    shown = [each for each in classes if each.images]
+    images = sum(each.images for each in shown)
     return {
-        "macro": _mean(classes, [1 / len(classes)] * len(classes), images),
-        "weighted": _mean(classes, [each.images / max(1, images) for each in classes], images),
+        "macro": _mean(shown, [1 / len(shown) for _ in shown], images),
+        "weighted": _mean(shown, [each.images / images for each in shown], images),
     }
 
 
 def _mean(classes: list[ClassMetrics], weights: list[float], images: int) -> ClassMetrics:
-    def mean(values: list[float]) -> float:
-        return sum(weight * value for weight, value in zip(weights, values, strict=True))
+    def mean(values: list[float | None]) -> float | None:
+        known = [each for each in values if each is not None]
+        if not values or len(known) < len(values):
+            return None
+        return sum(weight * value for weight, value in zip(weights, known, strict=True))
 
-    aucs = [each.auc for each in classes if each.auc is not None]
     return ClassMetrics(
         precision=mean([each.precision for each in classes]),
         recall=mean([each.recall for each in classes]),
         f1=mean([each.f1 for each in classes]),
-        auc=mean(aucs) if len(aucs) == len(classes) else None,
+        auc=mean([each.auc for each in classes]),
         images=images,
     )
 

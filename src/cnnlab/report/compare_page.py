@@ -85,7 +85,10 @@ def _accuracy(runs: Sequence[Record]) -> Html:
     ]
     columns = ("run", "accuracy", "95% interval", "seeds", "network", "recipe", "protocol")
     whole = table(columns, cells, caption="The runs", numbers=columns[1:3])
-    said = "Intervals are over images (Wilson) for a single run, and of the mean over seeds (Student) for several."
+    said = (
+        "Intervals are over images (Wilson) for a single run, and of the mean over seeds (Student, kept within 0 to "
+        "100%) for several."
+    )
     if len({each["protocol"] for each in runs}) > 1:
         said += " The runs were tested by different protocols, each by its own."
     return join([row_chart("Share of the images recognised", rows, shares=True), note(said), whole])

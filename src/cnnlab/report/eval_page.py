@@ -22,10 +22,10 @@ def eval_page(record: Record) -> str:
     who = record["run"] if record["members"] == 1 else f"An ensemble of {record['members']}"
     subtitle = f"{rows[0]['images']:,} images, the {record['split']} part of {record['data']}"
     first = rows[0]
+    by = f"protocol {first['protocol']}, {first['views']:,} {'view' if first['views'] == 1 else 'views'} per image"
     tiles = [
-        ("accuracy", percent(first["top1"]), f"95% interval {between(first['interval95'])}"),
-        ("top-5", percent(first["top5"]), None),
-        ("protocol", first["protocol"], f"{first['views']} views an image"),
+        ("accuracy", percent(first["top1"]), f"95% interval {between(first['interval95'])}; {by}"),
+        ("top-5", percent(first["top5"]), by),
     ]
     sections = [Section("Protocols", _protocols(rows))]
     sections += [Section(f"Classes, {row['protocol']}", _classes(row)) for row in rows if "per_class" in row]
@@ -74,6 +74,8 @@ def _classes(row: Record) -> Html:
         for each in (*row["per_class"], *means)
     ]
     parts = [table(columns, cells, caption="Each class against all others", numbers=columns[1:])]
+    if any(not each["images"] for each in row["per_class"]):
+        parts.append(note("The means leave out the classes without images here, of which nothing is known."))
     names = [each["name"] for each in row["per_class"]]
     if len(names) <= MOST_CLASSES_DRAWN:
         drawn = heat_map("What was taken for what", names, row["confusion"], rows="truth", columns="answer")
@@ -92,5 +94,6 @@ def _calibration(rows: Sequence[Record]) -> Html:
             for text in (f"{each['nll']:.3f}", f"{each['brier']:.3f}", percent(each["ece"]))
         ]
         cells.append((row["protocol"], f"{found['temperature']:.3f}", *measures))
-    said = "The temperature is fitted on the validation part alone (Guo et al. 2017); accuracy does not change with it."
+    where = dict.fromkeys(row["calibration"]["fitted_on"] for row in rows)
+    said = f"The temperature is fitted on {'; '.join(where)} (Guo et al. 2017); accuracy does not change with it."
     return join([table(columns, cells, caption="How far to believe", numbers=columns[1:]), note(said)])

@@ -143,16 +143,19 @@ def _headline(result: Record, data: Record) -> Html | None:
         return None
     tiles: list[tuple[str, object, object]] = []
     if "test" in result:
-        test = result["test"]
-        below = f"95% interval {between(test['interval95'])}; {test['images']:,} images, protocol {test['protocol']}"
-        tiles.append(("Test accuracy", percent(test["top1"]), below))
+        tiles.append(("Test accuracy", percent(result["test"]["top1"]), _how_tested(result["test"])))
     if "val" in result:
-        below = f"{result['val']['images']:,} images, one view"
-        tiles.append(("Validation accuracy", percent(result["val"]["top1"]), below))
+        tiles.append(("Validation accuracy", percent(result["val"]["top1"]), _how_tested(result["val"])))
     tiles.append(("Parameters", short(result["parameters"]), f"{result['parameters']:,}"))
     below = f"{result['epochs']:.1f} epochs of {data.get('train_images', 0):,} images"
     tiles.append(("Training", duration(result["train_seconds"]), below))
     return facts(tiles)
+
+
+def _how_tested(found: Record) -> str:
+    """What stands below an accuracy: how sure it is, on how many images, and by which protocol."""
+    sure = f"95% interval {between(found['interval95'])}; " if "interval95" in found else ""
+    return f"{sure}{found['images']:,} images, protocol {found['protocol']}"
 
 
 def short(value: float) -> str:
@@ -368,14 +371,16 @@ def _cost(recipe: Record, result: Record, config: Record, macs: int | None) -> H
     if not result:
         return note("The run is not finished.")
     batch_size, hardest = recipe["batch_size"], recipe.get("hardest")
-    images = result["steps"] * batch_size
+    images = result.get("images_seen", result["steps"] * batch_size)
+    trained = result.get("images_trained", images)
+    learned = f", trained on {trained:,} of them" if trained < images else ""
     relative = mean_work(recipe.get("resolutions", ()), hardest, config.get("preprocess", {}).get("crop_pixels"))
     work = None if macs is None else f"about {short(2.0 * PASSES * macs * images * relative)}FLOP"
     values: dict[str, object] = {
         "Training time": duration(result["train_seconds"]),
         "Device": result["device"],
         "Steps": f"{result['steps']:,} of {batch_size:,} images{_trained_on(hardest)}",
-        "Images seen": f"{images:,} ({result['epochs']:.2f} epochs)",
+        "Images seen": f"{images:,} ({result['epochs']:.2f} epochs){learned}",
         "Speed": f"{result['images_per_second']:,.0f} images/s",
         "Parameters": f"{result['parameters']:,}",
         "One image, forward": None if macs is None else f"{short(macs)} multiply-accumulates",

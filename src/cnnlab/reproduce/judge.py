@@ -84,7 +84,8 @@ def costs_more(words: str, first: Pair, second: Pair) -> Claim:
     extra = (a - b) - (c - d)
     middle, half = float(extra.mean()), Z95 * float(extra.std()) / math.sqrt(len(extra))
     holds = True if middle - half > 0 else False if middle + half < 0 else None
-    seen = f"{100 * middle:+.1f} points more ({100 * (middle - half):+.1f} to {100 * (middle + half):+.1f} over images)"
+    low, high = max(-2.0, middle - half), min(2.0, middle + half)  # a difference of differences of shares
+    seen = f"{100 * middle:+.1f} points more ({100 * low:+.1f} to {100 * high:+.1f} over images)"
     return Claim(words, holds, seen)
 
 

@@ -527,6 +527,7 @@ class Training:
         """Count a good step that ended at `clock`; the time of one that warms up is not that of its images."""
         progress, window = self.progress, self.progress.window
         window.add(result, seconds)
+        progress.images_trained += result.images
         if self.on_bad_step.spike is not None:
             progress.remember(result)
         if warms_up:

@@ -40,7 +40,8 @@ class Progress:
     window: Window = field(default_factory=Window)
     val_errors: list[float] = field(default_factory=list)
     warming_up: bool = False
-    images_seen: int = 0
+    images_seen: int = 0  # trained on in `step_seconds`
+    images_trained: int = 0  # in all; of each batch the hardest ones alone, where a recipe says so
     step_seconds: float = 0.0
     compile_seconds: float = 0.0  # of steps that compiled or captured something; their images are not in images_seen
     averaged: int = 0  # steps whose weights the average holds

@@ -557,6 +557,7 @@ def _last_test(split: Split, images: int, training: Training) -> str:
 
 def _summary(training: Training, settings: Settings) -> dict[str, Any]:
     recipe, progress, clock = training.recipe, training.progress, training.clock
+    images_seen = (clock.step - len(progress.bad_steps)) * recipe.batch_size  # by all processes together
     result: dict[str, Any] = {
         "run": str(training.run.path),
         "recipe": recipe.name,
@@ -566,7 +567,9 @@ def _summary(training: Training, settings: Settings) -> dict[str, Any]:
         "device": str(training.device),
         "seed": settings.seed,
         "steps": clock.step,
-        "epochs": clock.step / training.batches.steps_per_epoch,
+        "epochs": images_seen / len(training.parts.train),
+        "images_seen": images_seen,
+        "images_trained": progress.images_trained,
         "train_seconds": clock.used_seconds,
         "images_per_second": progress.images_seen / max(progress.step_seconds, 1e-9),
         "compile_seconds": progress.compile_seconds,
