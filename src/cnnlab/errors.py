@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -82,6 +83,11 @@ def either(names: Sequence[str]) -> str:
     """Names as a choice in words: `'a', 'b' or 'c'`."""
     *first, last = map(repr, names)
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def command(*words: object) -> str:
+    """A command to type, each of its words quoted for a shell where it needs to be: `cnnlab eval 'my run'`."""
+    return shlex.join(["cnnlab", *map(str, words)])
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], see: str = "") -> UnknownNameError:

@@ -39,7 +39,7 @@ def test_embeddings_of_a_folder_without_labels_and_of_the_runs_own_data(cli: Cli
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("filters", "resnet20"), "no run folder"),
+        (("filters", "resnet20"), "is not a run folder"),
         (("maps", "RUN"), "needs an image"),
         (("maps", "RUN", "IMAGE", "--layer", "pooled"), "channels and places"),
         (("summary", "resnet20", "IMAGE"), "go with inspect filters, maps, embed"),

@@ -16,7 +16,9 @@ def test_a_rate_with_its_reason_and_a_plot(cli: Cli, tmp_path: Path) -> None:
     assert (found.code, found.err) == (0, "")
     assert "learning rate: " in found.out
     assert "10 times below the rate at which the loss was lowest" in found.out
-    assert "next: cnnlab train synthetic --recipe modern/cifar10 --model lenet5_modern --lr " in found.out
+    assert (
+        "next: cnnlab train synthetic --recipe modern/cifar10 --model lenet5_modern --batch-size 64 --lr " in found.out
+    )
     with Image.open(tmp_path / "lr.png") as picture:
         assert picture.width > 500
 

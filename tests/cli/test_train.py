@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,13 @@ def test_people_see_the_accuracy_and_what_to_type_next(cli: Cli, shapes: Path) -
     assert "test accuracy " in found.out
     assert "95% interval" in found.out
     assert "run folder a [b] (" in found.out
-    assert "  cnnlab predict a [b] photo.jpg" in found.out
+    following = found.out.partition("next:\n")[2].splitlines()
+    assert [shlex.split(line)[:2] for line in following] == [
+        *(["cnnlab", "predict"], ["cnnlab", "explain"], ["cnnlab", "eval"]),
+        ["tensorboard", "--logdir"],
+    ]
+    for line in following[:-1]:
+        assert cli(*shlex.split(line)[1:]).code == 0
 
 
 def test_several_seeds_have_a_mean_and_a_deviation(cli: Cli, shapes: Path) -> None:

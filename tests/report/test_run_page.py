@@ -100,7 +100,7 @@ def test_a_run_that_has_barely_begun_has_a_report(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"is no run folder .*cnnlab train --run"):
+    with pytest.raises(UsageError, match=r"is not a run folder .*cnnlab train --run"):
         run_page(tmp_path)
 
 

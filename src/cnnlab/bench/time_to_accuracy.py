@@ -39,7 +39,7 @@ def measure(plan: Plan) -> Found:
     if not plan.runs:
         raise UsageError(
             "time-to-accuracy reads finished runs; name their folders: cnnlab bench time-to-accuracy --runs runs/a "
-            "runs/b, or make one first: cnnlab train --run runs/a"
+            "runs/b; cnnlab train --run runs/a makes one"
         )
     curves = {folder: read_curve(folder) for folder in plan.runs}
     groups: dict[str, list[Points]] = {}

@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
 def _info(args: argparse.Namespace) -> dict[str, Any]:
     if args.out is not None:
         raise UsageError(
-            f"checkpoint info takes one file; seen {args.out} as well; to convert: cnnlab checkpoint convert"
+            f"checkpoint info takes one file; seen {args.out} as well; to convert: "
+            "cnnlab checkpoint convert FILE OUT.safetensors"
         )
     from cnnlab.models.lookalikes import looks_like
     from cnnlab.models.weight_files import read_weight_file

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN|DATA",
         help="two run folders, bundles or folders of seeds, or more; then a data set or a folder (default: their own)",
     )
-    parser.add_argument("--split", default="test", metavar="NAME", help="train, val or test (default)")
+    parser.add_argument("--split", metavar="NAME", help="train, val or test (default: test, else val)")
     parser.add_argument("--protocol", metavar="NAME", help="how images are looked at (default: each run's own)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a page, such as compare.html")
     parser.add_argument("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set")

@@ -6,11 +6,13 @@ import json
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from cnnlab.cli.called import as_called
 from cnnlab.train.watch import Moment, Watch
 
 PLAIN_SECONDS = 10.0  # between two plain progress lines
@@ -19,7 +21,11 @@ PIPE_WIDTH = 200  # columns of a table where no terminal sets them
 
 
 class _Console(Console):
-    """A console that leaves a reader who went away to `cli.main`."""
+    """A console that shows commands `as_called`, and leaves a reader who went away to `cli.main`."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print as rich does."""
+        super().print(*(as_called(each) if isinstance(each, str) else each for each in objects), **how)
 
     def on_broken_pipe(self) -> None:
         """Raise the error on, in place of rich's own exit with 1."""

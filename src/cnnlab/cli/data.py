@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.cli.parser import add_json, integer, number, one_of, positive_int
+from cnnlab.errors import command
 
 ACTIONS = ("get", "stats", "split", "pack")
 
@@ -136,7 +137,8 @@ def _split(args: argparse.Namespace) -> dict[str, Any]:
     out = args.out or folder / "manifest.csv"
     counts = split_folder(folder, out, val=args.val, test=args.test, seed=args.seed)
     shown = ", ".join(f"{count:,} {split}" for split, count in counts.items())
-    console(json_output=args.json).print(f"{out}: {shown}\nnext: cnnlab train {folder} --manifest {out}", markup=False)
+    following = command("train", folder, "--manifest", out)
+    console(json_output=args.json).print(f"{out}: {shown}\nnext: {following}", markup=False)
     return {"manifest": str(out), **counts}
 
 
@@ -156,5 +158,5 @@ def _pack(args: argparse.Namespace) -> dict[str, Any]:
     for reason in packed.skipped:
         screen.print(f"skipped {reason}", markup=False)
     screen.print(f"{packed.num_images:,} images, {packed.num_bytes / 1e6:,.0f} MB in {packed.num_shards} shards")
-    screen.print(f"next: cnnlab train {out}", markup=False)
+    screen.print(f"next: {command('train', out)}", markup=False)
     return {"folder": str(out), "estimated_bytes": expected, **asdict(packed)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli.parser import add_device, add_json
 from cnnlab.cli.train import set_threads, share
-from cnnlab.errors import UsageError
+from cnnlab.errors import UsageError, command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--per-class", action="store_true", help="precision, recall, F1 and AUC of each class, and what is mistaken")
     add("--calibration", action="store_true", help="how far probabilities can be believed, before and after scaling")
     add("--report", type=Path, metavar="FILE", help="write all of it as an HTML page too, class by class")
-    add("--split", default="test", metavar="NAME", help="train, val or test (default)")
+    add("--split", metavar="NAME", help="train, val or test (default: test, or val where there is no test part)")
     add(
         "--max-bad", type=share, default=0.01, metavar="F", help="share of unreadable images to let pass (default 0.01)"
     )
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Test as the arguments say."""
     from cnnlab.cli.console import console, print_json
-    from cnnlab.evaluate.examine import load_for, part_of, require_protocol, require_split
+    from cnnlab.evaluate.examine import load_for, part_of, require_protocol, require_split, split_there
     from cnnlab.evaluate.pretrained import load
     from cnnlab.evaluate.protocols import get_protocol
     from cnnlab.report.eval_page import eval_page
@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
     set_threads(args.threads)
     folders, data = runs_and_data(args.run, args.others)
-    require_split(args.split)
+    if args.split is not None:
+        require_split(args.split)
     members = [load(folder, device=args.device) for folder in folders]
     members = [each for member in members for each in _snapshots(member)] if args.snapshots else members
     members = [each.optimised() for each in members] if args.fast else members
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     rules = [get_protocol(name) for name in names]
     data = data or _own_data(folders)
     parts = load_for(members, data, folder=args.data_folder, max_bad=args.max_bad)
+    args.split = args.split or split_there(parts)
     part = part_of(parts, Split(args.split), data)
     for rule in rules[1:]:  # before the first of them has read an image
         require_protocol(members, rule, part)
@@ -129,7 +131,9 @@ def _trained_on(source: Path) -> str:
         return trained_on(source)
     data = find_weights(str(source)).trained_on
     if data == "imagenet":
-        raise UsageError(f"{source} was trained on ImageNet; name your copy of it: cnnlab eval {source} imagenet/")
+        raise UsageError(
+            f"{source} was trained on ImageNet; name your copy of it: {command('eval', source, 'imagenet/')}"
+        )
     return data
 
 
@@ -165,7 +169,7 @@ def _row(
     temperature = None  # no image both fits a temperature and judges it
     if args.calibration and part is not parts.val:
         temperature = calibrate(members, parts.val, data, protocol, max_bad=args.max_bad)
-    why = f"cnnlab eval {data}"
+    why = command("eval", data)
     tested, outcome = examine(members, part, protocol=protocol, split=Split(args.split), why=why, max_bad=args.max_bad)
     row: Row = {**asdict(tested), "seconds_per_image": tested.seconds / max(1, tested.images)}
     if args.per_class or args.report:

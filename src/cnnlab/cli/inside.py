@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.errors import UsageError
+from cnnlab.errors import UsageError, command
 
 if TYPE_CHECKING:
     from cnnlab.evaluate.classifier import Classifier
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace, picture: Path | None) -> int:
     from cnnlab.evaluate.pretrained import load
 
     if not Path(args.name).is_dir():
-        raise UsageError(f"{args.name} is no run folder; inspect {args.action} needs a trained network: cnnlab train")
+        raise UsageError(f"{args.name} is not a run folder; inspect {args.action} needs one, as cnnlab train makes it")
     classifier = load(args.name)
     path = picture or Path(f"{args.action}.png")
     draw = {"filters": _filters, "maps": _maps, "embed": _embed}[args.action]
@@ -59,7 +59,7 @@ def _maps(classifier: Classifier, args: argparse.Namespace, path: Path) -> dict[
     from cnnlab.explain.pictures import maps, save
 
     if args.source is None:
-        raise UsageError(f"inspect maps needs an image: cnnlab inspect maps {args.name} photo.jpg")
+        raise UsageError(f"inspect maps needs an image: {command('inspect', 'maps', args.name, 'photo.jpg')}")
     image = decode_file(Path(args.source))
     preprocess = classifier.config.preprocess
     pixels = preprocess.crop_pixels or min(image.shape[:2])

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from cnnlab.cli.parser import add_device, add_json, integer, positive_float, positive_int
+from cnnlab.errors import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +60,13 @@ def run(args: argparse.Namespace) -> int:
     out.print(found.said, markup=False)
     if args.plot is not None:
         out.print(f"plot: {args.plot}", markup=False)
-    out.print(
-        f"next: cnnlab train {settings.data} --recipe {recipe.name} --model {recipe.model} --lr {found.lr:g}",
-        markup=False,
-    )
+    given = [word for flag in _given(args) for word in flag]
+    following = command("train", settings.data, "--recipe", args.recipe or recipe.name, *given, "--lr", f"{found.lr:g}")
+    out.print(f"next: {following}", markup=False)
     return 0
+
+
+def _given(args: argparse.Namespace) -> list[tuple[str, str]]:
+    """What else was said of the training, as `cnnlab train` takes it."""
+    single = (("--model", args.model), ("--batch-size", args.batch_size))
+    return [(flag, str(value)) for flag, value in (*single, *(("--set", each) for each in args.settings)) if value]

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 import cnnlab
+from cnnlab.cli.called import as_called
 from cnnlab.cli.parser import Parser
 from cnnlab.errors import CnnlabError, reason_of, unknown_name
 
@@ -76,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_help())
+        print(as_called(_help()))
         return 0
     if arguments[0] in ("-V", "--version"):
         print(f"cnnlab {cnnlab.__version__}")
@@ -102,5 +103,7 @@ def _help() -> str:
 
 
 def _complain(message: str) -> None:
-    shown = "".join(each if each.isprintable() or each == "\n" else "?" for each in message)  # names may hold escapes
+    shown = "".join(
+        each if each.isprintable() or each == "\n" else "?" for each in as_called(message)
+    )  # names may hold escapes
     print(f"cnnlab: {shown}", file=sys.stderr)

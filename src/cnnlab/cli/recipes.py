@@ -60,6 +60,7 @@ def _list(out: Any, recipes: list[Recipe]) -> None:
 
 
 def _show(out: Any, recipe: Recipe) -> None:
+    from cnnlab.errors import command
     from cnnlab.recipes import to_dict
 
     out.print(f"[bold]{recipe.name}[/bold]")
@@ -76,7 +77,8 @@ def _show(out: Any, recipe: Recipe) -> None:
         if name not in TOLD and getattr(recipe, name) != default[name].default:
             lines.append(f"  {name} = {_plain(value)}")
     out.print("\n".join(lines), markup=False)
-    out.print(f"next: cnnlab train --recipe {recipe.name}", markup=False)
+    data = ["FOLDER"] if recipe.data == "imagenet" else []
+    out.print(f"next: {command('train', *data, '--recipe', recipe.name)}", markup=False)
 
 
 def _show_changes(out: Any, changes: dict[str, list[Any]]) -> None:

@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _asked(args: argparse.Namespace) -> Path:
+    from cnnlab.errors import command
     from cnnlab.evaluate.answers import answers_from
     from cnnlab.evaluate.classifier import load, trained_on
     from cnnlab.evaluate.examine import examine, load_for, part_of, require_split
@@ -49,7 +50,7 @@ def _asked(args: argparse.Namespace) -> Path:
     data = args.data or trained_on(args.run)
     parts = load_for([classifier], data, folder=args.data_folder)
     part = part_of(parts, Split(args.split), data)
-    why = f"cnnlab report {args.run}"
+    why = command("report", args.run)
     found, outcome = examine([classifier], part, protocol=args.protocol, split=Split(args.split), why=why)
     answers = answers_from(outcome, parts.class_names, split=args.split, protocol=found.protocol)
     return report_run(args.run, answers, part)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli.parser import add_device, add_json, integer, number, one_of, positive_float, positive_int
-from cnnlab.errors import UsageError
+from cnnlab.errors import UsageError, command
 
 if TYPE_CHECKING:
     from cnnlab.recipes.recipe import Recipe
@@ -362,7 +363,7 @@ def own_data(recipe: Recipe) -> str:
     if recipe.data == "imagenet":
         raise UsageError(
             f"recipe {recipe.name} trains on ImageNet, which cannot be downloaded here; give your copy or any folder "
-            f"of photos: cnnlab train FOLDER --recipe {recipe.name}"
+            f"of photos: {command('train', 'FOLDER', '--recipe', recipe.name)}"
         )
     return recipe.data
 
@@ -386,11 +387,14 @@ def _tell(out: Any, result: dict[str, Any]) -> None:
     )
     folder = result["runs"][0]["run"] if "runs" in result else result["run"]
     out.print(f"run folder {result['run']} (report.html, curves.png, metrics.csv, TensorBoard)", markup=False)
-    out.print(
-        f"next:\n  cnnlab predict {folder} photo.jpg\n  cnnlab eval {folder} --protocol center\n"
-        f"  tensorboard --logdir {result['run']}",
-        markup=False,
-    )
+    out.print("next:", *(f"\n  {each}" for each in _next(folder, result)), sep="", markup=False)
+
+
+def _next(folder: str, result: dict[str, Any]) -> list[str]:
+    """What to type next: about one of the photos tested, where they are files; about the whole; about the curves."""
+    photo = result.get("photo")
+    lines = [command("predict", folder, photo), command("explain", folder, photo)] if photo else []
+    return [*lines, command("eval", folder, "--per-class"), shlex.join(["tensorboard", "--logdir", result["run"]])]
 
 
 def _how_sure(result: dict[str, Any]) -> str:

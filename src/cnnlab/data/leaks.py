@@ -57,7 +57,7 @@ def note_leaks(train: Part | Photos, val: Part | Photos, test: Part | Photos | N
     splits = {Split.TRAIN: train, Split.VAL: val, **({} if test is None else {Split.TEST: test})}
     count = sum(map(len, splits.values()))
     if isinstance(train, Photos) and count > MAX_QUICK_IMAGES:
-        return (f"not looked for images that lie in two parts, there being {count:,}: cnnlab data stats does",)
+        return (f"not looked for images that lie in two parts, there being {count:,}: cnnlab data stats DATA does",)
     leaks = find_repeats(splits).leaks
     if not leaks:
         return ()

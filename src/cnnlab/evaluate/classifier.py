@@ -21,7 +21,7 @@ from torch import Tensor
 from cnnlab.data.decode import decode_file
 from cnnlab.data.parts import Part
 from cnnlab.data.whitening import load_whitening, save_whitening
-from cnnlab.errors import CheckpointError, ImageError, UsageError, value_problem
+from cnnlab.errors import CheckpointError, ImageError, UsageError, command, value_problem
 from cnnlab.evaluate.predict import answer_images, predict_part
 from cnnlab.evaluate.protocols import Pixels, get_protocol
 from cnnlab.models.catalog import create_model, require_model
@@ -146,7 +146,7 @@ def trained_on(folder: Path) -> str:
         return str(json.loads(path.read_text(encoding="utf-8"))["data"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
-            f"{folder} does not say what it was trained on; name the data: cnnlab eval {folder} DATA"
+            f"{folder} does not say what it was trained on; name the data: {command('eval', folder, 'DATA')}"
         ) from None
 
 
@@ -186,9 +186,12 @@ def read_config(folder: Path) -> Config:
     """
     path = folder / CONFIG
     if (folder / "recipe.json").is_file() and not path.is_file():
-        raise UsageError(f"{folder} is an unfinished run; finish it with: cnnlab train --resume --run {folder}")
+        finish = command("train", "--resume", "--run", folder)
+        raise UsageError(f"{folder} is an unfinished run; finish it with: {finish}")
     if not path.is_file():
-        raise UsageError(f"{folder} holds no trained network (no {CONFIG}); train one: cnnlab train --run {folder}")
+        raise UsageError(
+            f"{folder} holds no trained network (no {CONFIG}); cnnlab train --run runs/mine makes such a folder"
+        )
     try:
         config = TypeAdapter(Config).validate_json(path.read_bytes())
     except ValidationError as error:

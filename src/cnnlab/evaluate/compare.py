@@ -20,10 +20,10 @@ from torch import Tensor
 from cnnlab.data.parts import Part
 from cnnlab.data.photos import Photos
 from cnnlab.data.preprocess import normalise
-from cnnlab.errors import DataError, UsageError
+from cnnlab.errors import DataError, UsageError, command
 from cnnlab.evaluate.answers import Answers, ClassScore, answers_from
 from cnnlab.evaluate.classifier import Classifier, Config, load, read_config, trained_on
-from cnnlab.evaluate.examine import examine, load_for, part_of, require_split, some_names
+from cnnlab.evaluate.examine import examine, load_for, part_of, require_split, some_names, split_there
 from cnnlab.evaluate.intervals import spread, wilson
 from cnnlab.evaluate.paired import bootstrap_difference, holm, mcnemar, paired_interval, seeds_test
 from cnnlab.evaluate.predict import original_image
@@ -145,7 +145,7 @@ def compare(
     *,
     folder: Path | None = None,
     protocol: str | None = None,
-    split: str | Split = Split.TEST,
+    split: str | Split | None = None,
     device: str = "auto",
 ) -> tuple[Comparison, Part | Photos]:
     """Hold runs against each other on the same images; each is a run folder, a bundle or a folder of seeds.
@@ -155,7 +155,7 @@ def compare(
         data: a data set or a folder of images; None takes the one that all were trained on.
         folder: the user's own copy of a published set.
         protocol: how each image is looked at; None takes each run's own.
-        split: which part; each reading of the test part is recorded in the run's folder.
+        split: which part (None: test, else val); each reading of the test part is recorded in the run's folder.
         device: where the networks run.
 
     Returns:
@@ -167,18 +167,21 @@ def compare(
     """
     if len(folders) < 2:
         raise UsageError(f"compare needs two runs or more; seen {len(folders)}; say: cnnlab compare RUN RUN")
-    require_split(split)
+    if split is not None:
+        require_split(split)
     if protocol is not None:
         get_protocol(protocol)
     members = [seeds_of(each) for each in folders]
     every = [seed for seeds in members for seed in seeds]
     _require_alike(every, [read_config(each) for each in every])
     data = data or _common_data(every)
+    firsts = [load(seeds[0], device=device) for seeds in members]
+    parts = load_for(firsts[:1], data, folder=folder)
+    split = split or split_there(parts)
     if split == Split.VAL:
         _require_same_division(every, data)
-    firsts = [load(seeds[0], device=device) for seeds in members]
-    part = part_of(load_for(firsts[:1], data, folder=folder), Split(split), data)
-    why = f"cnnlab compare {' '.join(map(str, folders))}"
+    part = part_of(parts, Split(split), data)
+    why = command("compare", *folders)
     contenders = []
     for name, first, seeds in zip(_names(folders), firsts, members, strict=True):
         answers = [_ask(first, part, protocol, Split(split), why)]
@@ -242,7 +245,7 @@ def _common_data(folders: Sequence[Path]) -> str:
         if data != found[first]:
             raise UsageError(
                 f"{first} was trained on {found[first]}, {folder} on {data}; name the data to compare them on: "
-                f"cnnlab compare {first} {folder} DATA"
+                f"{command('compare', first, folder, 'DATA')}"
             )
     return found[first]
 

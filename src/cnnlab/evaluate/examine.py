@@ -15,7 +15,7 @@ from torch import Tensor
 from cnnlab.data.parts import Part, Parts
 from cnnlab.data.photos import Photos
 from cnnlab.data.sources import load as load_data
-from cnnlab.errors import CheckpointError, DataError, UsageError, unknown_name
+from cnnlab.errors import CheckpointError, DataError, UsageError, command, unknown_name
 from cnnlab.evaluate.classifier import DEFAULT_PIXELS, Classifier, record_test_read
 from cnnlab.evaluate.intervals import wilson
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy, top_k_hits
@@ -164,7 +164,7 @@ def evaluate_on(
     """Test `classifier` on a split of `data`; see `load_for` and `evaluate`."""
     require_split(split)
     part = part_of(load_for([classifier], data, folder=folder, max_bad=max_bad), Split(split), data)
-    why = f"cnnlab eval {data}"
+    why = command("eval", data)
     return evaluate(classifier, part, protocol=protocol, split=Split(split), why=why, max_bad=max_bad)
 
 
@@ -270,6 +270,11 @@ def require_split(split: str) -> None:
     """Refuse, with `UnknownNameError`, a split that is not train, val or test."""
     if split not in list(Split):
         raise unknown_name("split", split, list(Split))
+
+
+def split_there(parts: Parts) -> Split:
+    """The part to test on where none is named: the test part, else the validation part, else the training part."""
+    return next((split for split in (Split.TEST, Split.VAL) if getattr(parts, split)), Split.TRAIN)
 
 
 def part_of(parts: Parts, split: Split, data: str) -> Part | Photos:

@@ -14,7 +14,7 @@ from torch import nn
 from cnnlab.data.cache import cache_folder
 from cnnlab.data.cifar10 import CLASS_NAMES
 from cnnlab.data.download import Report, download, set_aside
-from cnnlab.errors import DataError, UsageError
+from cnnlab.errors import DataError, UsageError, command
 from cnnlab.evaluate.classifier import Classifier, Config
 from cnnlab.evaluate.classifier import load as load_folder
 from cnnlab.models.catalog import create_model
@@ -45,7 +45,7 @@ def load(source: str | Path, *, device: str = "auto", report: Report | None = No
     if not is_published(str(source)):
         raise UsageError(
             f"{source} holds no trained network (there is no such folder), nor are weights published under that name; "
-            f"train one: cnnlab train --run {source}, or see the column weights of: cnnlab models"
+            f"train one: {command('train', '--run', source)}, or see the column weights of: cnnlab models"
         )
     return pretrained(str(source), device=device, report=report)
 

@@ -83,7 +83,7 @@ def run_page(folder: Path, *, named_recipe: Record | None = None, macs: int | No
         UsageError: the folder is no run, or one of its files is not what cnnlab writes.
     """
     if not (folder / "recipe.json").is_file():
-        raise UsageError(f"{folder} is no run folder (no recipe.json); make one: cnnlab train --run {folder}")
+        raise UsageError(f"{folder} is not a run folder (no recipe.json); cnnlab train --run runs/mine makes one")
     recipe, result = _read(folder, "recipe.json"), _read(folder, "result.json")
     data, predictions, config = (_read(folder, name) for name in ("data.json", PREDICTIONS, "config.json"))
     try:
@@ -212,7 +212,7 @@ def _curves(records: Sequence[Record]) -> Html:
 
 def _predicted(predictions: Record) -> list[Section]:
     if not predictions:
-        said = "No answers to single images were kept; ask the validation part: cnnlab report RUN --split val"
+        said = "No predictions of single images were saved; to make them: cnnlab report RUN --split val"
         return [Section("Answers", note(said))]
     names = predictions["class_names"]
     counts = confusion(predictions["labels"], predictions["guesses"], len(names))

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from cnnlab.errors import command
 from cnnlab.report.page import Html, write_page
 from cnnlab.report.reproduction_page import Claim, Value, reproduction_page
 from cnnlab.reproduce.judge import verdict
@@ -150,7 +151,9 @@ def page_of(reproduction: Reproduction, findings: Findings, record: Mapping[str,
             "Seeds": record["seeds"] or None,
             "Training and test": f"{record['seconds'] / 60:.1f} minutes" if record["runs"] else None,
             "Processor": f"{record['environment']['processor']}, {record['environment']['threads']} threads",
-            "Made by": f"cnnlab reproduce {record['name']} --budget {record['budget']}"
-            + (f" --runs {record['seeds']}" if record["seeds"] > 1 else ""),
+            "Made by": command(
+                *("reproduce", record["name"], "--budget", record["budget"]),
+                *(("--runs", record["seeds"]) if record["seeds"] > 1 else ()),
+            ),
         },
     )

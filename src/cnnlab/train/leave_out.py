@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from cnnlab.data.loader import Batch
-from cnnlab.errors import CheckpointError, NonFiniteLossError
+from cnnlab.errors import CheckpointError, NonFiniteLossError, command
 from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.bad_step import MOST_IN_A_ROW, bad_in_a_row, likely_cause
 from cnnlab.train.record import BAD_STEP
@@ -71,7 +71,7 @@ def _why_it_stops(training: Training, what: str, batch: Batch, cause: str) -> st
     folder, whole = training.run.path, checkpoints.newest_whole(training.run.checkpoints)
     return (
         f"{what}, in the batch of training images {batch.indices[:5].tolist()}… (all in {folder / BAD_STEP}.json); "
-        f"{cause}. Where it begins: cnnlab diagnose --replay {folder}. "
+        f"{cause}. Where it begins: {command('diagnose', '--replay', folder)}. "
         + (f"The last good checkpoint is kept: {whole}" if whole else "No checkpoint had been saved yet.")
     )
 

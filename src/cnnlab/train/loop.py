@@ -15,7 +15,7 @@ from torch import Tensor
 from cnnlab.data import augment
 from cnnlab.data.loader import Batch, Weights
 from cnnlab.data.parts import Parts
-from cnnlab.errors import CheckpointError, InterruptedRunError, UsageError
+from cnnlab.errors import CheckpointError, InterruptedRunError, UsageError, command
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy
 from cnnlab.evaluate.protocols import PROTOCOLS
 from cnnlab.models.device import place_network, return_freed_memory
@@ -719,8 +719,8 @@ def _fit(training: Training, stop: StopRequest) -> None:
         if stopped_by is not None:
             training.save()
             raise InterruptedRunError(
-                f"stopped by {stopped_by} after step {training.clock.step}; all is saved. Go on with: "
-                f"cnnlab train --resume --run {training.run.path}"
+                f"stopped by {stopped_by} after step {training.clock.step}; all is saved. Resume with: "
+                f"{command('train', '--resume', '--run', training.run.path)}"
             )
         if wanted or training.progress.best_step == training.clock.step:
             training.begin_save()

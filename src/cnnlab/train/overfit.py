@@ -15,7 +15,7 @@ from statistics import mean
 from cnnlab.data.parts import Part, Parts, take
 from cnnlab.data.photos import Indices, Photos
 from cnnlab.data.splits import few_of_each
-from cnnlab.errors import NonFiniteLossError, UsageError
+from cnnlab.errors import NonFiniteLossError, UsageError, command
 from cnnlab.models.catalog import require_model
 from cnnlab.recipes.recipe import Constant, Crop, Muon, Optimizer, Plateau, Recipe, ScaleJitter
 from cnnlab.train.loop import Training
@@ -50,8 +50,8 @@ class Overfit:
 def what_to_look_at(model: str, data: str) -> tuple[str, ...]:
     """Where to look where a few images are not learned, the likeliest first, with what to type."""
     return (
-        f"the learning rate: cnnlab lr-find {data} --model {model}, then --lr",
-        f"labels, normalisation and dead ReLUs: cnnlab diagnose {model} {data}",
+        f"the learning rate: {command('lr-find', data, '--model', model)}, then --lr",
+        f"labels, normalisation and dead ReLUs: {command('diagnose', model, data)}",
         "the network: one too small for so many images learns fewer (a lower N), or needs more width or depth",
     )
 

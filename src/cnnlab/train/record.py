@@ -27,7 +27,7 @@ from typing import Any, Self
 import torch
 
 import cnnlab
-from cnnlab.errors import CheckpointError, UsageError
+from cnnlab.errors import CheckpointError, UsageError, command
 from cnnlab.models.precision import cpu_capability
 from cnnlab.train.disk import INCOMPLETE, Disk, replace_file
 
@@ -126,7 +126,7 @@ class RunFolder:
         except OSError as error:
             raise CheckpointError(
                 f"could not write to {self.path}: {error.strerror or error}; its checkpoints are untouched; "
-                f"free some space, then go on with: cnnlab train --resume --run {self.path}"
+                f"free some space, then resume: {command('train', '--resume', '--run', self.path)}"
             ) from None
 
     def records(self) -> list[dict[str, Any]]:

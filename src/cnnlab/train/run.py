@@ -16,10 +16,11 @@ from pydantic import TypeAdapter
 
 from cnnlab.data import sources
 from cnnlab.data.balance import class_weights, image_weights
-from cnnlab.data.parts import Parts
+from cnnlab.data.parts import Part, Parts
+from cnnlab.data.photos import Photos
 from cnnlab.data.smaller import with_pixels, with_train_images
 from cnnlab.data.whitening import load_whitening, save_whitening
-from cnnlab.errors import DataError, UsageError
+from cnnlab.errors import DataError, UsageError, command
 from cnnlab.evaluate.answers import answers_from
 from cnnlab.evaluate.classifier import Classifier, Config, save
 from cnnlab.evaluate.examine import examine
@@ -203,7 +204,7 @@ def resume_run(
         if (folder / RESULT).is_file() and which == "auto":
             return Run(folder, run.read_json(RESULT))
         if (folder / RESULT).is_file():
-            raise UsageError(f"{folder} is finished already; test it with: cnnlab eval {folder}")
+            raise UsageError(f"{folder} is finished already; test it with: {command('eval', folder)}")
         recipe = recipes.read(folder / RECIPE)
         return _train(recipe, settings, run, team, watch or Watch(), watch_steps, resume=which)
 
@@ -536,6 +537,7 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
         tested, outcome = examine([classifier], part, split=split, why="end of training", **how)
         result[split.value] = {**asdict(tested), "interval95": list(tested.interval95)}
         answers = answers_from(outcome, parts.class_names, split=split, protocol=tested.protocol)
+        result["photo"] = _file_of(part, int(outcome.indices[0])) if len(outcome.indices) else None
     if training.unreadable:
         result["left_out"] = training.unreadable
     run.write_json(RESULT, result)
@@ -543,6 +545,13 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
         report_run(run.path, answers, part)
     team.wait_for_all()
     return Run(run.path, run.read_json(RESULT))
+
+
+def _file_of(part: Part | Photos, index: int) -> str | None:
+    """Where an image of a part lies, None where it is not a file of its own, or of a name that cannot be typed."""
+    photos = part.photos if isinstance(part, Part) else part
+    path = photos.files.path(index) if photos is not None else None
+    return str(path) if path is not None and str(path).isprintable() else None
 
 
 def _last_test(split: Split, images: int, training: Training) -> str:
