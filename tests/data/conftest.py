@@ -112,3 +112,18 @@ def write_photos(folder: Path, counts: dict[str, int], size: tuple[int, int] = (
             image = photo(size[0] + i % 5, size[1] - i % 7, 1000 * place + i)
             (folder / name / f"{i:03}.JPEG").write_bytes(jpeg(image))
     return folder
+
+
+def touch(folder: Path, *paths: str) -> Path:
+    """Write files that nobody opens: touch(folder, "train/a.jpg", …)."""
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(b"x")
+    return folder
+
+
+def write(folder: Path, **texts: str) -> Path:
+    """Write texts, .csv by their names: write(folder, labels="filename,label…")."""
+    for name, text in texts.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    return folder

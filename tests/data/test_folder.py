@@ -11,7 +11,8 @@ import torch
 
 from cnnlab.data.decode import decode_file
 from cnnlab.data.folder import available_bytes, load_folder, open_folder, split_folder
-from cnnlab.data.listing import fill_splits, scan
+from cnnlab.data.layouts import scan
+from cnnlab.data.listing import fill_splits
 from cnnlab.data.manifest import write_manifest
 from cnnlab.data.parts import file_of, in_memory, name_of
 from cnnlab.data.preprocess import prepare

@@ -12,8 +12,9 @@ import torch
 
 from cnnlab.data.download import Report
 from cnnlab.data.imagenet import words_of_classes
+from cnnlab.data.layouts import scan
 from cnnlab.data.leaks import note_leaks
-from cnnlab.data.listing import Listing, class_names, fill_splits, scan
+from cnnlab.data.listing import Listing, class_names, fill_splits
 from cnnlab.data.manifest import read_manifest, write_manifest
 from cnnlab.data.names import Names
 from cnnlab.data.parts import Parts, fingerprint, part_from

@@ -12,28 +12,34 @@ ILSVRC 2012 comes as train/<wnid>/*.JPEG and 50,000 validation files in one fold
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from cnnlab.data.decode import SUFFIXES
 from cnnlab.errors import DataError
+from cnnlab.types import Split
 
-LISTS = ("{split}.txt", "{split}.csv", "LOC_val_solution.csv", "ILSVRC2012_validation_ground_truth.txt")
+_SOLUTION, _GROUND_TRUTH = "LOC_val_solution.csv", "ILSVRC2012_validation_ground_truth.txt"
 WORDS = ("LOC_synset_mapping.txt", "synset_words.txt", "words.txt")
 _OWN_NAMES = ("LOC_", "ILSVRC2012_")  # distinctive enough to be looked for above the folder as well
 
 
-def flat_labels(folder: Path, split: str, files: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
-    """Give the class of every one of `files` (names, sorted) of the flat folder `split`; None without a list.
+def solution(folder: Path) -> Path | None:
+    """The competition's list of the validation images' classes, in `folder` or above it."""
+    return _find(folder, _SOLUTION)
 
-    `classes` are those of train, sorted. Raises `DataError`, naming file and line, for a list that does
-    not fit.
+
+def ground_truth_labels(
+    folder: Path, split: Split | None, files: Sequence[str], classes: Sequence[str]
+) -> dict[str, str] | None:
+    """The class of each of `files` (names, sorted) of the validation part by the development kit; None without it.
+
+    `classes` are those of train.
+
+    Raises:
+        DataError: names file and line of a list that does not fit.
     """
-    for pattern in LISTS:
-        found = _find(folder, pattern.format(split=split))
-        if found is not None and not (found.name.startswith(_OWN_NAMES) and split not in ("val", "validation")):
-            return _read_list(found, folder, files, classes)
-    return None
+    found = _find(folder, _GROUND_TRUTH) if split is Split.VAL else None
+    return None if found is None else _read_ground_truth(found, folder, files, classes)
 
 
 def words_of_classes(folder: Path, classes: Sequence[str]) -> tuple[str, ...]:
@@ -56,33 +62,6 @@ def _find(folder: Path, name: str) -> Path | None:
     if name.startswith(_OWN_NAMES):
         places += folder.resolve().parents[:3]
     return next((place / name for place in places if (place / name).is_file()), None)
-
-
-def _read_list(path: Path, folder: Path, files: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
-    if path.name.endswith("ground_truth.txt"):
-        return _read_ground_truth(path, folder, files, classes)
-    known = set(classes)
-    labels: dict[str, str] = {}
-    for number, line in enumerate(_lines(path), start=1):
-        name, _, rest = line.replace(",", " ").strip().partition(" ")
-        if not rest.strip() or (number == 1 and rest.strip().lower() in ("predictionstring", "label", "class", "wnid")):
-            continue
-        label = rest.split()[0] if path.name.startswith(_OWN_NAMES) else rest.strip()
-        label = label if label in known else _by_number(label, classes, f"{path} line {number}")
-        key = _without_ending(name.rpartition("/")[2])
-        if labels.setdefault(key, label) != label:
-            raise DataError(
-                f"{path} line {number}: {key} is of class {label!r}, and of {labels[key]!r} in a line before; give "
-                "each file one class (its ending and folder do not count)"
-            )
-    by_file = {file: labels.get(_without_ending(file)) for file in files}
-    _require_all(path, by_file)
-    return {file: label for file, label in by_file.items() if label is not None}
-
-
-def _without_ending(name: str) -> str:
-    stem, _, ending = name.rpartition(".")
-    return stem if f".{ending.lower()}" in SUFFIXES else name
 
 
 def _read_ground_truth(path: Path, folder: Path, files: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
@@ -117,30 +96,9 @@ def _wnids_of_devkit(ground_truth: Path, folder: Path) -> dict[str, str]:
         raise DataError(f"{meta} cannot be read ({type(error).__name__}); copy it anew, {instead}") from None
 
 
-def _by_number(label: str, classes: Sequence[str], where: str) -> str:
-    if label.isascii() and label.isdigit() and int(label) < len(classes):
-        return classes[int(label)]
-    raise DataError(
-        f"{where}: class {label!r}; accepted: a class of train, or 0 to {len(classes) - 1} in its sorted order"
-    )
-
-
-def _require_all(path: Path, by_file: dict[str, str | None]) -> None:
-    missing = [file for file, label in by_file.items() if label is None]
-    if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise DataError(f"{path} has no line for {', '.join(missing[:5])}{more}; add them, or move the files away")
-
-
 def _lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from None
     return [line for line in text.splitlines() if line.strip()]
-
-
-def shown_lists(split: str) -> str:
-    """Name the files that `flat_labels` looks for, for a message."""
-    names: Iterable[str] = (pattern.format(split=split) for pattern in LISTS)
-    return ", ".join(names)

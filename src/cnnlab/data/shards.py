@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,9 +25,9 @@ import numpy.typing as npt
 from cnnlab.data.bounded import BoundedFile
 from cnnlab.data.cache import cache_folder, read_arrays, write_arrays
 from cnnlab.data.decode import DEFAULT_LIMITS, SUFFIXES, printable
-from cnnlab.data.listing import SPLIT_NAMES, Entry, Listing
+from cnnlab.data.listing import Entry, Listing
+from cnnlab.data.part_names import part_in_name
 from cnnlab.errors import DataError, ImageError
-from cnnlab.types import Split
 
 CLASS_FILE = "classes.txt"
 """The class names, a line for each class number, beside the shards."""
@@ -106,7 +105,7 @@ def scan_shards(folder: Path) -> tuple[Listing, ShardFiles]:
     classes = _classes(folder, labels)
     # Numbers where all can be, as `pack` writes them: names such as "1", "2", "10" would take the numbers of others.
     known: set[str] = set() if all(_is_number(each, len(classes or ())) for each in labels) else set(classes or ())
-    splits = [_split_of(path) for path in paths]
+    splits = [part_in_name(path.stem) for path in paths]
     entries = []
     for number, sample in samples:
         name = f"{paths[number].name}/{sample.name}"
@@ -114,11 +113,6 @@ def scan_shards(folder: Path) -> tuple[Listing, ShardFiles]:
     places = [(number, sample.offset, sample.size) for number, sample in samples]
     shard, offset, size = np.array(places, np.int64).T
     return Listing(tuple(entries), classes=classes), ShardFiles(tuple(paths), shard, offset, size)
-
-
-def _split_of(path: Path) -> Split | None:
-    words = re.split(r"[-_.]", path.stem.lower())
-    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
 
 
 def _classes(folder: Path, labels: set[str]) -> tuple[str, ...] | None:

@@ -50,9 +50,10 @@ class LeftOut:
 
 @dataclass
 class Walk:
-    """The files below a folder, by path, relative to it and with /; and what is left out."""
+    """The files and folders below a folder, by path, relative to it and with /; and what is left out."""
 
     files: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
 
@@ -73,12 +74,14 @@ def walk(folder: Path, root: Path | None = None) -> Walk:
                 found.left_out.append(LeftOut(below, "a link to a folder that is read already"))
                 continue
             entered.add((status.st_dev, status.st_ino))
+            found.folders += [below.removesuffix("/")] if below else []
             entries = list(os.scandir(place))
         except OSError as error:
             found.left_out.append(LeftOut(below or ".", _cannot_be_read(error)))
             continue
         pending += _sort_out(entries, below, real_root, found)
     found.files.sort(key=lambda path: path.split("/"))
+    found.folders.sort()
     found.left_out.sort(key=lambda each: each.path)
     return found
 
@@ -122,36 +125,6 @@ def told_of_others(folder: Path, files: Iterable[str]) -> tuple[str, ...]:
     return (f"{printable(str(folder))}: left alone, being no images by their endings: {counts}",) if counts else ()
 
 
-def folders(parent: Path, root: Path) -> Walk:
-    """Find the folders in `parent`, by name, that may be classes or parts of the data folder `root`: as `files`.
-
-    Raises `DataError` where `parent` cannot be read.
-    """
-    found = Walk()
-    real_root = os.path.realpath(root)
-    links: list[os.DirEntry[str]] = []
-    for entry in _entries(parent):
-        if not _is_folder(entry):
-            continue
-        if (why := why_left_out(entry.name, is_folder=True)) is not None:
-            found.left_out.append(LeftOut(entry.name, why))
-        else:
-            links += [entry] if entry.is_symlink() else []
-            found.files += [] if entry.is_symlink() else [entry.name]
-    beside = {os.path.realpath(parent / name): name for name in found.files}
-    for link in sorted(links, key=lambda entry: entry.name):
-        target = os.path.realpath(link.path)
-        if _lies_in(real_root, target):
-            found.left_out.append(LeftOut(link.name, _BACK))
-        elif target in beside:
-            found.left_out.append(LeftOut(link.name, f"a link to {beside[target]}, which lies beside it"))
-        else:
-            beside[target] = link.name
-            found.files.append(link.name)
-    found.files.sort()
-    return found
-
-
 def why_left_out(name: str, *, is_folder: bool) -> str | None:
     """Say why a file or folder of this name is no photo or class of anybody's; None where it may be one."""
     known = (_SYSTEM_FOLDERS if is_folder else _SYSTEM_FILES).get(name.lower())
@@ -174,13 +147,6 @@ def told(folder: Path, left_out: Iterable[LeftOut]) -> tuple[str, ...]:
 def _shown(paths: list[str]) -> str:
     more = f" and {len(paths) - _SHOWN:,} more" if len(paths) > _SHOWN else ""
     return ", ".join(printable(path.rstrip("/")) for path in paths[:_SHOWN]) + more
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        return list(os.scandir(folder))
-    except OSError as error:
-        raise DataError(f"{printable(str(folder))} {_cannot_be_read(error)}; make it readable, or remove it") from None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

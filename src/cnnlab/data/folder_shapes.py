@@ -1,0 +1,100 @@
+"""What the folders of a data set are to each other, by their names and what they hold: parts, classes, copies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from cnnlab.data.decode import printable
+from cnnlab.data.part_names import is_part_name, is_unlabelled, never_a_class, part_of_name, parts_of_names
+from cnnlab.data.tree import Folder
+from cnnlab.errors import DataError
+from cnnlab.types import Split
+
+_NUMBERED = re.compile(
+    r".*(part|fold|batch|chunk|images?|archive|dis[ck]|folder|data|dataset|set|split)[\s._-]*\d+", re.I
+)
+
+
+def without_copies(folders: Sequence[Folder]) -> tuple[tuple[Folder, ...], tuple[Folder, ...]]:
+    """Tell folders from those that hold the same folders once more: flowers/rose, flowers/tulip and flowers/flowers."""
+    copies = []
+    for folder in folders:
+        beside = {each.name for each in folders} - {folder.name}
+        if len(beside) > 1 and beside <= {each.name for each in folder.filled} and not is_part_name(folder.name):
+            copies.append(folder)
+    return tuple(each for each in folders if each not in copies), tuple(copies)
+
+
+def wrapped(base: Folder, filled: Sequence[Folder]) -> Folder | None:
+    """The one folder of `base` that holds all images in further folders, and is no part; None where there is none."""
+    if base.images or len(filled) != 1:
+        return None
+    only = filled[0]
+    if part_of_name(only.name) is not None and len(set(parts_of_names(each.name for each in only.filled).values())) < 2:
+        return None
+    return only if only.filled or never_a_class(only.name) else None
+
+
+def parts_of(folders: Sequence[Folder]) -> dict[Split, Folder]:
+    """Tell which of the folders side by side are parts; none where the only one is a class of trains.
+
+    Raises:
+        DataError: two folders are the same part.
+    """
+    names = parts_of_names(each.name for each in folders)
+    found: dict[Split, Folder] = {}
+    for split in Split:
+        meant = [each for each in folders if names.get(each.name) is split]
+        by_class = [each for each in meant if content(each).filled] or [each for each in meant if each.num_images]
+        if len(by_class) > 1:
+            raise DataError(
+                f"{' and '.join(printable(each.path) for each in by_class)} are each read as the part {split}; put "
+                "them together, or move one away"
+            )
+        if meant:
+            found[split] = (by_class or meant)[0]
+    return {} if _is_class_of_trains(folders, found) else found
+
+
+def _is_class_of_trains(folders: Sequence[Folder], parts: dict[Split, Folder]) -> bool:
+    """Whether a folder `train` holds images and no folders, and lies among folders of other things."""
+    train = parts.get(Split.TRAIN)
+    if len(parts) > 1 or train is None or train.name.lower() != "train" or train.filled or not train.images:
+        return False
+    beside = [each for each in folders if each.num_images and each is not train]
+    return any(not never_a_class(each.name) and not is_unlabelled(each.name) for each in beside)
+
+
+def content(part: Folder) -> Folder:
+    """The folder inside a part that holds its classes or images: train/train/cat, val/images/1.jpg."""
+    while not part.images and len(part.filled) == 1:
+        only = part.filled[0]
+        if not (only.filled or never_a_class(only.name) or is_part_name(only.name) or only.name == part.name):
+            break
+        part = only
+    return part
+
+
+def is_class_first(filled: Sequence[Folder]) -> bool:
+    """Whether folders hold parts, and nothing else: cat/train, cat/test, dog/train, dog/test."""
+    inside = [part for each in filled for part in each.filled]
+    return (
+        len(filled) > 1
+        and all(each.filled and not each.images for each in filled)
+        and all(part_of_name(part.name) is not None for part in inside)
+    )
+
+
+def common_folders(filled: Sequence[Folder]) -> list[str]:
+    """The names of folders that all of `filled` hold, where these are most of what each holds; else none."""
+    if len(filled) < 2 or any(each.images for each in filled):
+        return []
+    names = [{each.name for each in folder.filled} for folder in filled]
+    common = set.intersection(*names)
+    return sorted(common) if len(common) > 1 and 2 * len(common) >= max(map(len, names)) else []
+
+
+def is_numbered(name: str) -> bool:
+    """Whether a folder's name numbers pieces of a data set, rather than says what is on its images: `part_2`."""
+    return _NUMBERED.fullmatch(name) is not None

@@ -1,0 +1,249 @@
+"""How people lay out folders of images, recognised by the names of folders and files; no image is opened.
+
+Read are folders by class, alone or in parts (`train`, `Validation`, `test1`), parts inside classes, and flat images
+with a list of their classes or with classes in their names (`flat.py`), inside any folders that hold nothing else. What
+can be read in two ways is refused with both, and parts are never taken for classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cnnlab.data import folder_shapes
+from cnnlab.data.decode import SUFFIXES, printable
+from cnnlab.data.flat import Beside, Flat, read_flat, refusal
+from cnnlab.data.listing import Entry, Listing
+from cnnlab.data.no_images import refuse_boxes, refuse_no_images
+from cnnlab.data.part_names import is_part_name, is_unlabelled, never_a_class, part_of_name
+from cnnlab.data.tables import ENDINGS
+from cnnlab.data.tree import Folder, Tree, read_tree
+from cnnlab.data.walk import told, told_of_others
+from cnnlab.errors import DataError
+from cnnlab.types import Split
+
+_PICTURES = {"images", "image", "imgs", "img", "jpegimages"}
+_SHOWN = 5
+
+
+def scan(folder: Path) -> Listing:
+    """List the images of `folder`, whatever its layout, with their classes, and the parts that it has by itself.
+
+    Raises:
+        DataError: there are no images, what they are cannot be told, or a class of train is empty.
+    """
+    tree = read_tree(folder)
+    refuse_no_images(folder, tree)
+    refuse_boxes(folder, tree.root)
+    found = _Scan(folder, tree, (tree.root,)).read(tree.root)
+    held = {entry.path.rpartition("/")[0] for entry in found.entries}
+    labels = {entry.label for entry in found.entries}
+    others = [
+        each.join(name)
+        for each in tree.root.walk()
+        for name in each.others
+        if each.path in held and (each.name in labels or not name.lower().endswith(ENDINGS))  # a list of classes
+    ]
+    return replace(found, notes=(*tree.notes(folder), *found.notes, *told_of_others(folder, others)))
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """The folder asked for and all in it; `above` are the folders from it down to the one that is looked at."""
+
+    root: Path
+    tree: Tree
+    above: tuple[Folder, ...]
+
+    def read(self, base: Folder) -> Listing:
+        """List the images of the data set whose folder is `base`, or one inside it that holds all images."""
+        filled, copies = folder_shapes.without_copies(base.filled)
+        notes = self._copied(base, copies)
+        if (only := folder_shapes.wrapped(base, filled)) is not None:
+            return _with_notes(self._below(only).read(only), notes)
+        if parts := folder_shapes.parts_of([each for each in base.folders if each not in copies]):
+            found = self._parts(base, filled, parts)
+        elif folder_shapes.is_class_first(filled):
+            found = self._class_first(filled)
+        elif filled:
+            found = self._alone(base, filled) or self._classes(base, filled, None)
+        else:
+            found = self._flat(base, None, ())
+        return _with_notes(found, notes)
+
+    # -- parts ------------------------------------------------------------------------------------------------
+
+    def _parts(self, base: Folder, filled: Sequence[Folder], parts: dict[Split, Folder]) -> Listing:
+        """List the parts of `base`; without a train part, folders by class beside the others are train."""
+        left = [each for each in filled if each not in parts.values()]
+        found: list[Listing] = []
+        if Split.TRAIN in parts:
+            found.append(self._part(parts[Split.TRAIN], Split.TRAIN, ()))
+        elif classes := [each for each in left if not is_part_name(each.name) and not never_a_class(each.name)]:
+            given = any(folder_shapes.content(part).filled for part in parts.values())
+            found.append(self._classes(base, classes, Split.TRAIN if given else None))
+            left = [each for each in left if each not in classes]
+        labels = sorted({entry.label for listing in found for entry in listing.entries})
+        found += [self._part(part, split, labels) for split, part in parts.items() if split is not Split.TRAIN]
+        entries = tuple(entry for listing in found for entry in listing.entries)
+        notes = (*(note for listing in found for note in listing.notes), *self._left_alone(base, left))
+        if not entries:
+            raise DataError(f"{self._at(base)}: none of its parts has images by class: {'; '.join(notes)}")
+        return Listing(entries, notes)
+
+    def _part(self, part: Folder, split: Split, classes: Sequence[str]) -> Listing:
+        """List a part: folders by class, or flat images, of which `classes` are those of train."""
+        content = folder_shapes.content(part)
+        if not content.num_images:
+            if split is Split.TRAIN and content.folders:
+                self._refuse_empty(content.folders[0])
+            return Listing(())
+        below = self._below(part, content)
+        filled, copies = folder_shapes.without_copies(content.filled)
+        found = below._classes(content, filled, split) if filled else below._flat(content, split, classes)
+        return _with_notes(found, self._copied(content, copies))
+
+    def _class_first(self, filled: Sequence[Folder]) -> Listing:
+        """List parts that lie inside the classes: cat/train, cat/test, dog/train, dog/test."""
+        entries = tuple(
+            Entry(path, folder.name, part_of_name(part.name))
+            for folder in filled
+            for part in folder.filled
+            for path in part.image_paths()
+        )
+        example = printable(filled[0].filled[0].path)
+        return Listing(entries, (f"{printable(str(self.root))}: parts read inside the classes, as {example}",))
+
+    # -- folders by class -------------------------------------------------------------------------------------
+
+    def _classes(self, parent: Folder, filled: Sequence[Folder], split: Split | None) -> Listing:
+        """List the folders by class in `parent`."""
+        unlabelled = [each for each in filled if is_unlabelled(each.name)]
+        filled = [each for each in filled if each not in unlabelled]
+        if any(never_a_class(each.name) for each in filled):
+            return self._pictures(parent, filled)
+        if split is None:
+            self._refuse_two_readings(parent, filled)
+        if all(folder_shapes.is_numbered(each.name) for each in filled):
+            return self._pieces(parent, filled, split)
+        for folder in parent.folders if split in (None, Split.TRAIN) else ():
+            if not (folder.num_images or is_part_name(folder.name) or never_a_class(folder.name)):
+                self._refuse_empty(folder)
+        entries = tuple(Entry(path, each.name, split) for each in filled for path in each.image_paths())
+        return Listing(entries, (*self._left_alone(parent, unlabelled), *self._noted(parent, filled)))
+
+    def _noted(self, parent: Folder, filled: Sequence[Folder]) -> tuple[str, ...]:
+        """Say how folders by class were read where it may surprise."""
+        beside = f"{self._at(parent)}: left alone, lying beside the folders by class: {_some(parent.images)}"
+        inner = _some([f"{each.name} (with {_some([inside.name for inside in each.filled])})" for each in filled[:2]])
+        outer = f"{self._at(parent)}: the outer folders are the classes: {inner}"
+        deep = all(len(each.filled) > 1 and not each.images for each in filled)
+        return (*([beside] if parent.images else []), *([outer] if deep else []))
+
+    def _alone(self, base: Folder, filled: Sequence[Folder]) -> Listing | None:
+        """List the one folder of `base` where a list beside it, or the names in it, give its images classes."""
+        if base.images or len(filled) != 1:
+            return None
+        flat = read_flat(filled[0], None, self._below(filled[0])._beside())
+        return None if flat is None else _listing(flat, None)
+
+    def _pictures(self, parent: Folder, filled: Sequence[Folder]) -> Listing:
+        """List `images` beside `masks` and such, whose names are no classes."""
+        pictures = [each for each in filled if each.name.lower() in _PICTURES]
+        if len(pictures) == 1 and all(never_a_class(each.name) for each in filled):
+            rest = [each for each in filled if each is not pictures[0]]
+            return _with_notes(self._below(pictures[0]).read(pictures[0]), self._left_alone(parent, rest))
+        raise DataError(
+            f"{self._at(parent)}: read as classes, its folders would be {_some([each.name for each in filled])}, and "
+            "names such as images, labels or masks are not taken for classes. Accepted: a folder for each class, "
+            f"called after it, such as {self._at(parent)}/cat/1.jpg"
+        )
+
+    def _pieces(self, parent: Folder, filled: Sequence[Folder], split: Split | None) -> Listing:
+        """List `part_1` and `part_2`, which are no classes, by one list beside them."""
+        flat = read_flat(parent, split, self._beside())
+        if flat is None:
+            pieces = _some([each.name for each in filled])
+            raise refusal(
+                parent, split, self._beside(), f"its folders {pieces} number pieces of it, and are no classes"
+            )
+        return _listing(flat, split)
+
+    def _refuse_two_readings(self, parent: Folder, filled: Sequence[Folder]) -> None:
+        """Refuse folders that all hold the same folders: they may be classes, or data sets, or parts."""
+        if common := folder_shapes.common_folders(filled):
+            where, first = self._at(parent), printable(filled[0].name)
+            raise DataError(
+                f"{where} can be read in two ways: its folders {_some([each.name for each in filled])} are classes, or "
+                f"each is a data set of the classes {_some(common)}. To train on one of them: cnnlab train "
+                f"{where}/{first}. If they are parts, call them train, val and test; if they are classes, put their "
+                "images into them directly"
+            )
+
+    def _refuse_empty(self, folder: Folder) -> None:
+        """Refuse a class without an image, saying what its folder holds."""
+        name = printable(folder.name)
+        if why := self.tree.why_unreadable(folder):
+            raise DataError(f"class {name!r}: its folder {why}; make it readable (chmod), or remove it")
+        left_out = [each for each in self.tree.left_out if each.path.startswith(f"{folder.path}/")]
+        seen = (*told(self.root, left_out), *told_of_others(self.root, folder.other_paths()))
+        raise DataError(
+            f"class {name!r} is empty: {self._at(folder)} has no image ({', '.join(SUFFIXES)}); add images or remove "
+            "the folder" + "".join(f"\n  - {note}" for note in seen)
+        )
+
+    # -- flat images ------------------------------------------------------------------------------------------
+
+    def _flat(self, folder: Folder, split: Split | None, classes: Sequence[str]) -> Listing:
+        """List images without folders by class."""
+        beside = self._beside()
+        flat = None if is_unlabelled(folder.name) else read_flat(folder, split, beside, classes)
+        if flat is not None:
+            return _listing(flat, split)
+        if split is not Split.TEST:
+            raise refusal(folder, split, beside)
+        where = self._at(folder)
+        return Listing(
+            (),
+            (
+                f"{where} has {folder.num_images:,} images without class folders, and no list of their classes: left "
+                f"alone, there to be predicted: cnnlab predict RUN {where}",
+            ),
+        )
+
+    def _beside(self) -> Beside:
+        """Where lists may lie: in the folders from the data folder down, and in those without images beside these."""
+        places = [folder for above in self.above for folder in (above, *above.folders)]
+        places = [each for each in places if each in self.above or not each.num_images]
+        return Beside(self.root, tuple(dict.fromkeys(reversed(places))), tuple(self.tree.root.image_paths()))
+
+    # -- words ------------------------------------------------------------------------------------------------
+
+    def _below(self, *folders: Folder) -> _Scan:
+        return replace(self, above=(*self.above, *folders))
+
+    def _at(self, folder: Folder) -> str:
+        return printable(str(self.root / folder.path))
+
+    def _left_alone(self, parent: Folder, folders: Sequence[Folder]) -> tuple[str, ...]:
+        names = _some([f"{each.name} ({each.num_images:,} images)" for each in folders])
+        return (f"{self._at(parent)}: left alone, being no split or class: {names}",) if folders else ()
+
+    def _copied(self, parent: Folder, copies: Sequence[Folder]) -> tuple[str, ...]:
+        names = _some([each.name for each in copies])
+        return (f"{self._at(parent)}: left alone, holding what lies beside it once more: {names}",) if copies else ()
+
+
+def _listing(flat: Flat, split: Split | None) -> Listing:
+    paths = sorted(flat.labels, key=lambda path: path.split("/"))
+    return Listing(tuple(Entry(path, flat.labels[path], flat.parts.get(path, split)) for path in paths), flat.notes)
+
+
+def _with_notes(listing: Listing, notes: Sequence[str]) -> Listing:
+    return replace(listing, notes=(*notes, *listing.notes))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(printable, names[:_SHOWN])) + more
