@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from cnnlab.data.crops import RandomArea, crop_numbers
+from cnnlab.data.damage import Damaged
 from cnnlab.data.decoders import Decoders, cut_photo
 from cnnlab.data.photo_loader import PhotoBatches
 from cnnlab.data.photos import Photos
@@ -100,3 +101,17 @@ def test_batches_are_the_same_for_any_number_of_processes(tmp_path: Path) -> Non
     for one, other in zip(*seen, strict=True):
         assert torch.equal(one.images, other.images)
         assert (one.indices == other.indices).all()
+
+
+def test_damage_is_told_by_another_process(decoders: Decoders) -> None:
+    data = jpeg(0)
+    middle = len(data) // 2
+    spoilt = data[:middle] + bytes(60) + data[middle + 60 :]
+    theirs, ours = Damaged(), Damaged()
+    numbers = crop_numbers(0, 0, [1])[0]
+    for name, each in (("sound.jpg", data), ("spoilt.jpg", spoilt)):
+        cut = decoders.cut(each, name, numbers, theirs)
+        assert np.array_equal(cut, cut_photo(each, name, CROP, numbers, 3, ours))
+    assert len(theirs) == 1
+    assert theirs.reasons == ours.reasons
+    assert theirs.reasons[0].startswith("spoilt.jpg: Corrupt JPEG data")

@@ -19,6 +19,8 @@ from cnnlab.data.preprocess import prepare
 from cnnlab.errors import DataError, UsageError
 from cnnlab.types import Preprocess, Split
 
+from .conftest import jpeg, photo
+
 Photos = Callable[..., Path]
 
 
@@ -212,3 +214,15 @@ def test_images_in_memory_keep_the_files_they_came_from(photos: Photos) -> None:
             assert np.array_equal(in_memory(part).images[index].numpy(), prepare(decode_file(folder / name), square))
     final = load_folder(folder, pixels=8, max_bad=0.1, final=True)
     assert name_of(final.train, 35) == name_of(parts.val, 3)  # train, then val
+
+
+def test_damaged_photos_are_used_and_named(photos: Photos) -> None:
+    folder = photos({"cat": 4, "dog": 4})
+    data = jpeg(photo(60, 80))
+    middle = len(data) // 2
+    (folder / "cat" / "spoilt.jpg").write_bytes(data[:middle] + bytes(64) + data[middle + 64 :])
+    parts = load_folder(folder, pixels=8)
+    assert parts.skipped == ()
+    assert sum(len(part) for part in (parts.train, parts.val, parts.test) if part is not None) == 9
+    assert any(note.startswith("1 damaged photos are used as far as they can be read") for note in parts.notes)
+    assert any("cat/spoilt.jpg: Corrupt JPEG data" in note for note in parts.notes)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from cnnlab.selftest.forms import picture
 from cnnlab.selftest.images import (
     IMAGES,
     MUTATIONS,
+    Verdict,
     all_forms,
     broken_forms,
     mutation,
@@ -17,8 +19,8 @@ from cnnlab.selftest.images import (
 )
 
 
-def test_twenty_thousand_mutations_are_in_the_part_and_a_slice_is_quick() -> None:
-    assert MUTATIONS == 20_000
+def test_thirty_thousand_mutations_are_in_the_part_and_a_slice_is_quick() -> None:
+    assert MUTATIONS == 30_000
     assert IMAGES.cases == len(all_forms()) + MUTATIONS
     assert len(broken_forms()) >= 60
 
@@ -63,3 +65,15 @@ def test_a_form_that_is_read_against_expectation_fails(tmp_path: Path, monkeypat
         object.__setattr__(sound, "decodes", True)
     assert not outcome.passed
     assert outcome.seen.endswith("it should have been refused")
+
+
+def test_a_decoder_that_prints_by_itself_fails_the_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def prints(*_: object, **__: object) -> object:
+        os.write(2, b"Corrupt JPEG data: 274 extraneous bytes")
+        return Verdict(True, "decoded", "", 0.0)
+
+    monkeypatch.setattr("cnnlab.selftest.images.read_everywhere", prints)
+    place = next(place for place, each in enumerate(all_forms()) if each.decodes)
+    (outcome,) = run_images([place], tmp_path)
+    assert not outcome.passed
+    assert outcome.seen.endswith("printed by a decoder, without a name: Corrupt JPEG data: 274 extraneous bytes")

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from cnnlab.cli.console import console, percent, print_json
+    from cnnlab.data.damage import Damaged
     from cnnlab.errors import ImageError
     from cnnlab.evaluate.predictions import find_images, require_writable, write_predictions
     from cnnlab.evaluate.pretrained import load
@@ -46,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     found = find_images(args.images)
     files = found.files
     classifier = load(args.run, device=args.device)
-    answers = (classifier.optimised() if args.fast else classifier).predict_files(files, args.top)
+    damaged = Damaged()
+    answers = (classifier.optimised() if args.fast else classifier).predict_files(files, args.top, damaged)
     if args.out is not None:
         write_predictions(args.out, files, answers)
     refused = [
@@ -63,12 +65,13 @@ def run(args: argparse.Namespace) -> int:
                 "predictions": [asdict(each) for each in predictions],
                 "refused": refused,
                 "left_out": list(found.notes),
+                "damaged": list(damaged.reasons),
             }
         )
     for each in [] if args.json or args.out else predictions:
         guesses = ", ".join(f"{name} {percent(p)}" for name, p in zip(each.names, each.probabilities, strict=True))
         out.print(f"{each.path}: {guesses}", markup=False)
-    for note in [] if args.json else found.notes:
+    for note in [] if args.json else (*found.notes, *damaged.notes):
         out.print(f"note: {note}", markup=False)
     for bad in [] if args.json else refused:
         out.print(f"refused: {bad['reason']}", markup=False)

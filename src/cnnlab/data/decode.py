@@ -2,41 +2,50 @@
 
 What every kind of image becomes:
 
-- JPEG, PNG, WebP, BMP and GIF are read; of an animation, the first frame. Nothing else is opened.
+- JPEG, PNG, WebP, BMP, GIF, AVIF and TIFF (`tiff.py`) are read, HEIC where pillow-heif is installed (`heif.py`); of
+  an animation the first frame, of several pages the first. Nothing else is opened.
 - The EXIF orientation is applied; a damaged EXIF block is ignored. Colour profiles (ICC) are ignored.
 - Grey, 1-bit and palette images are spread over three channels.
 - Transparency (an alpha channel, or a transparent colour) is composited over white.
 - A file that makes more work than a picture can need is refused (`effort.py`), and so is run-length-coded BMP.
 - CMYK becomes RGB as Pillow does it, with Adobe's inverted values turned round.
 - 16-bit values keep their high byte (`value >> 8`), for grey and colour alike: scaled, never clipped.
+- A JPEG of over 40 megapixels is shrunk while it is decoded, to half or less of its sides.
 
-Pillow reads every header and decodes everything but plain JPEGs, which torchcodec decodes to the same
-bytes in four fifths of the time. What torchcodec refuses, Pillow judges.
+Pillow reads every header and decodes everything but JPEGs, which simplejpeg decodes to the same bytes in less time
+(`jpeg.py`). What that finds wrong, Pillow judges; where it can read the photo all the same, it is named as damaged.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
+from cnnlab.data.damage import Damaged
 from cnnlab.data.effort import Pieces, check_scans
+from cnnlab.data.heif import is_heif, require_heif
+from cnnlab.data.jpeg import decode_jpeg
+from cnnlab.data.tiff import check_directory, check_mode, high_byte, is_tiff
 from cnnlab.errors import ImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-"""The formats that are opened, by Pillow's names; any other is refused."""
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF", "TIFF", "HEIF")
+"""The formats that are opened, by Pillow's names; any other is refused. HEIF needs pillow-heif."""
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"),
+    *(".avif", ".tif", ".tiff", ".heic", ".heif", ".hif"),
+)
 """The file endings, in small letters, under which images are looked for in a folder."""
 
 _ORIENTATION_TAG = 0x0112
@@ -50,7 +59,11 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
+_DAMAGE_LETTERS = 120
 _HEADER_LOCK = threading.Lock()
+_JPEG = ("JPEG", "MPO")  # a phone's JPEG with a second picture inside is called MPO by Pillow
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # pictures have threads of their own
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it finds wrong, it also raises
 
 
 @dataclass(frozen=True)
@@ -60,10 +73,14 @@ class Limits:
     `aspect` is the longer side divided by the shorter one: a 1 x 20000 strip would become gigantic
     when its shorter side is resized. A 1 x 1 image is accepted. Beyond 179 megapixels Pillow itself
     refuses, whatever the limits.
+
+    A JPEG may have `jpeg_megapixels`; what it has beyond `whole_megapixels` is never decoded, as it is shrunk.
     """
 
     megapixels: float = 50.0
-    megabytes: float = 20.0
+    jpeg_megapixels: float = 120.0
+    whole_megapixels: float = 40.0
+    megabytes: float = 50.0
     side_pixels: int = 20_000
     aspect: float = 200.0
 
@@ -94,18 +111,25 @@ def probe(data: bytes, name: str = "image") -> ImageHeader:
 
 
 class OpenImage:
-    """An image whose header was read and lies within the limits; `width` and `height` are upright, in pixels."""
+    """An image whose header was read and lies within the limits; `width` and `height` are upright, in pixels.
 
-    def __init__(self, image: Image.Image, data: bytes) -> None:
+    `damage` says what is wrong with it once its pixels were decoded; None where nothing is, or is known.
+    """
+
+    def __init__(self, image: Image.Image, data: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
         self._image, self._data = image, data
         self._orientation = _orientation(image)
-        turned = self._orientation in _SIDEWAYS
-        self.width, self.height = image.size[::-1] if turned else image.size
+        self._shrunk = _shrink_to(image.width * image.height, limits.whole_megapixels) if image.format in _JPEG else 1
+        sides = [-(-side // self._shrunk) for side in image.size]
+        self.width, self.height = sides[::-1] if self._orientation in _SIDEWAYS else sides
+        self.damage: str | None = None
 
     @property
     def is_baseline_jpeg(self) -> bool:
         """Whether it is an upright grey or colour JPEG in one pass, the kind that a GPU's decoder takes."""
-        return _is_plain_jpeg(self._image, self._orientation) and "progressive" not in self._image.info
+        image = self._image
+        plain = image.format == "JPEG" and image.mode in ("RGB", "L") and self._orientation == 1
+        return plain and self._shrunk == 1 and "progressive" not in image.info
 
     def pixels(self, shrink: int = 1) -> npt.NDArray[np.uint8]:
         """Decode to RGB uint8 (H, W, 3), once; `shrink` 2, 4 or 8 divides both sides, rounded up, of a JPEG.
@@ -113,19 +137,32 @@ class OpenImage:
         Shrinking leaves coefficients of the JPEG out, which costs less time than decoding them; other
         formats come whole, so look at the shape.
         """
-        image = self._image
-        if shrink > 1 and image.format == "JPEG":
-            image.draft(None, (image.width // shrink, image.height // shrink))
-        elif _is_plain_jpeg(image, self._orientation) and (fast := _decode_plain_jpeg(self._data)) is not None:
-            return fast
+        image, shrink = self._image, min(8, shrink * self._shrunk)
         turn = _UPRIGHT.get(self._orientation)
+        if image.format in _JPEG and shrink > 1:
+            image.draft(None, (image.width // shrink, image.height // shrink))
+        if image.format in _JPEG and image.mode in ("RGB", "L"):
+            try:
+                pixels = decode_jpeg(self._data, image.height, image.width)
+                return pixels if turn is None else np.array(Image.fromarray(pixels).transpose(turn))
+            except ValueError as error:
+                self.damage = str(error)[:_DAMAGE_LETTERS]
         # Copied, because Pillow's own buffer is read-only and torch wants to write.
         return np.array(_to_rgb(image if turn is None else image.transpose(turn)), dtype=np.uint8)
 
 
+def _shrink_to(num_pixels: int, megapixels: float) -> int:
+    """Give the smallest of 1, 2, 4 and 8 by which both sides have to be divided to leave so many pixels."""
+    return next((each for each in (1, 2, 4) if num_pixels <= megapixels * 1e6 * each**2), 8)
+
+
 @contextmanager
-def open_image(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "image") -> Iterator[OpenImage]:
+def open_image(
+    data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "image", damaged: Damaged | None = None
+) -> Iterator[OpenImage]:
     """Read the header of one image, check it, and give the image to decode within the `with` block.
+
+    An image that is damaged, but can be read, is added to `damaged`.
 
     Raises `ImageError`, naming `name` and the reason, when the image is of another format, damaged,
     truncated, or beyond `limits`; also for what goes wrong with it inside the block.
@@ -135,7 +172,11 @@ def open_image(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "image"
         with _open(data, name) as image:
             _check_size(_header(image), limits, name)
             _check_effort(image, data, name)
-            yield OpenImage(image, data)
+            opened = OpenImage(image, data, limits)
+            _check_size(_header(image), limits, name)  # once more: a container's header may say another size
+            yield opened
+            if damaged is not None and opened.damage is not None:
+                damaged.add(name, opened.damage)
     except ImageError:
         raise
     except MemoryError:
@@ -146,24 +187,30 @@ def open_image(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "image"
         raise _damaged(name, error) from None
 
 
-def decode(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "image") -> npt.NDArray[np.uint8]:
+def decode(
+    data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "image", damaged: Damaged | None = None
+) -> npt.NDArray[np.uint8]:
     """Decode one image to RGB uint8 (H, W, 3), upright; the conversions are listed above.
+
+    An image that is damaged, but can be read, is added to `damaged`.
 
     Raises `ImageError`, naming `name` and the reason, when the image is of another format, damaged,
     truncated, or beyond `limits`.
     """
-    with open_image(data, limits, name) as image:
+    with open_image(data, limits, name, damaged) as image:
         return image.pixels()
 
 
-def decode_file(path: Path, limits: Limits = DEFAULT_LIMITS, name: str | None = None) -> npt.NDArray[np.uint8]:
+def decode_file(
+    path: Path, limits: Limits = DEFAULT_LIMITS, name: str | None = None, damaged: Damaged | None = None
+) -> npt.NDArray[np.uint8]:
     """Decode the image file `path` to RGB uint8 (H, W, 3); see `decode`.
 
     Raises `ImageError`, naming `name` (or the path), also for anything that is not a regular file: a
     FIFO or a device is never read from.
     """
     shown = name or printable(str(path))
-    return decode(read_image_file(path, limits, shown), limits, shown)
+    return decode(read_image_file(path, limits, shown), limits, shown, damaged)
 
 
 def printable(text: str) -> str:
@@ -194,6 +241,10 @@ def _open(data: bytes, name: str) -> Image.Image:
         # the threads of one pool from undoing each other's filters; only the header is read inside.
         with _HEADER_LOCK, warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")
+            if is_heif(data):
+                require_heif(name)
+            if is_tiff(data):
+                check_directory(data, name)
             pieces = Pieces(data, name)
             image = Image.open(pieces, formats=FORMATS)
             pieces.allow_pixels()
@@ -217,8 +268,7 @@ def _damaged(name: str, error: Exception) -> ImageError:
 
 
 def _header(image: Image.Image) -> ImageHeader:
-    # A phone's JPEG with a second picture inside is called MPO by Pillow; its first picture is a JPEG.
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    kind = "JPEG" if image.format in _JPEG else str(image.format)
     return ImageHeader(kind, image.width, image.height, image.mode)
 
 
@@ -234,8 +284,9 @@ def _check_size(header: ImageHeader, limits: Limits, name: str) -> None:
         raise ImageError(f"{seen}at least 1 x 1")
     if long > limits.side_pixels:
         raise ImageError(f"{seen}sides up to {limits.side_pixels} pixels")
-    if short * long > limits.megapixels * 1e6:
-        raise ImageError(f"{seen}up to {limits.megapixels:g} megapixels")
+    most = limits.jpeg_megapixels if header.format == "JPEG" else limits.megapixels
+    if short * long > most * 1e6:
+        raise ImageError(f"{seen}up to {most:g} megapixels")
     if long > short * limits.aspect:
         raise ImageError(f"{seen}a longer side of up to {limits.aspect:g} times the shorter one")
 
@@ -245,16 +296,18 @@ def _check_effort(image: Image.Image, data: bytes, name: str) -> None:
     # Pillow's decoder of these is Python: 9 s for 40 megapixels.
     if any(tile.codec_name == "bmp_rle" for tile in getattr(image, "tile", ())):
         raise ImageError(f"{name}: a BMP in run-length code, which is not read; save it as PNG")
-    if image.format in ("JPEG", "MPO"):
+    if image.format == "TIFF":
+        check_mode(image, name)
+    if image.format in _JPEG:
         megapixels = image.width * image.height / 1e6
         check_scans(data, megapixels, len(image.getbands()), "progressive" in image.info, name)
 
 
 def _orientation(image: Image.Image) -> int:
     """Give the EXIF orientation, 1 to 8: 1 where there is none, 0 where its block is damaged."""
-    if image.format == "JPEG" and not image.info.keys() & {"exif", "xmp"}:
+    if image.format in _JPEG and not image.info.keys() & {"exif", "xmp"}:
         return 1
-    if image.format != "JPEG":  # others may have their EXIF behind the pixels
+    if image.format not in _JPEG:  # others may have their EXIF behind the pixels
         image.load()  # before the lock: this is the costly part, and it frees the GIL
     try:
         with _HEADER_LOCK, warnings.catch_warnings():
@@ -264,36 +317,9 @@ def _orientation(image: Image.Image) -> int:
         return 0
 
 
-def _is_plain_jpeg(image: Image.Image, orientation: int) -> bool:
-    return image.format == "JPEG" and image.mode in ("RGB", "L") and orientation == 1
-
-
-def _decode_plain_jpeg(data: bytes) -> npt.NDArray[np.uint8] | None:
-    """Decode with torchcodec to uint8 (H, W, 3); None where it is not installed, or refuses."""
-    decoder = _torchcodec_decoder()
-    try:
-        return None if decoder is None else decoder(data)
-    except Exception:  # Pillow has the last word, and our own message
-        return None
-
-
-@cache
-def _torchcodec_decoder() -> Callable[[bytes], npt.NDArray[np.uint8]] | None:
-    try:
-        from torchcodec.decoders import decode_image  # type: ignore[attr-defined]
-    except (ImportError, OSError, RuntimeError):  # no wheel for this machine, or built for another torch
-        return None
-
-    def decode_one(data: bytes) -> npt.NDArray[np.uint8]:
-        pixels: npt.NDArray[np.uint8] = decode_image(data).permute(1, 2, 0).numpy()
-        return pixels
-
-    return decode_one
-
-
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)).convert("RGB")
+        return high_byte(image).convert("RGB")
     if image.has_transparency_data:
         picture = image.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from cnnlab.data.crops import Crop, Floats, take_crop
-from cnnlab.data.decode import open_image
+from cnnlab.data.damage import Damaged
+from cnnlab.data.decode import open_image, printable
 from cnnlab.data.photos import Pixels
 from cnnlab.data.preprocess import to_channels
 from cnnlab.errors import DataError, ImageError
@@ -28,14 +29,17 @@ HUNG_SECONDS = 10.0  # the largest picture that `decode` accepts takes about 2 s
 START_SECONDS = 120.0  # the first process imports torch
 TRIES = 2  # of a photo: the first death may be an accident, such as the system short of memory
 _READY, _PIXELS, _REFUSED = b"ready", b"p", b"r"
+_DAMAGE_BYTES = 200
 
 
-def cut_photo(data: bytes, name: str, crop: Crop, numbers: Floats, channels: int) -> Pixels:
+def cut_photo(
+    data: bytes, name: str, crop: Crop, numbers: Floats, channels: int, damaged: Damaged | None = None
+) -> Pixels:
     """Decode a photo of bytes `data` and cut `crop` out of it, as `numbers` say: uint8 (P, P, channels).
 
-    Raises `ImageError`, with `name`, where it cannot be read.
+    One that is damaged, but can be read, is added to `damaged`. Raises `ImageError`, with `name`, where it cannot.
     """
-    with open_image(data, name=name) as image:
+    with open_image(data, name=name, damaged=damaged) as image:
         return to_channels(take_crop(image, crop, numbers), channels)
 
 
@@ -51,7 +55,7 @@ class Decoders:
             self._free.put(each)
         self._end = weakref.finalize(self, _end_all, workers)
 
-    def cut(self, data: bytes, name: str, numbers: Floats) -> Pixels:
+    def cut(self, data: bytes, name: str, numbers: Floats, damaged: Damaged | None = None) -> Pixels:
         """Do as `cut_photo` does, in a free process; one that dies or hangs is replaced, and the photo tried again.
 
         Raises `ImageError` where the photo cannot be read or brought down every process that tried, and
@@ -62,7 +66,7 @@ class Decoders:
             for _ in range(TRIES):
                 answer, ended = worker.ask(data, name, numbers)
                 if answer is not None:
-                    return self._read(answer)
+                    return self._read(answer, name, damaged)
             raise ImageError(f"{name}: its decoding brought down {TRIES} processes: {ended}")
         finally:
             self._free.put(worker)
@@ -71,11 +75,14 @@ class Decoders:
         """End the processes."""
         self._end()
 
-    def _read(self, answer: bytes) -> Pixels:
+    def _read(self, answer: bytes, name: str, damaged: Damaged | None) -> Pixels:
         kind, rest = answer[:1], answer[1:]
-        if kind == _PIXELS and len(rest) == np.prod(self._shape):
-            return np.frombuffer(rest, np.uint8).reshape(self._shape)
-        raise ImageError(rest.decode(errors="replace"))
+        size = int(np.prod(self._shape))
+        if kind != _PIXELS or len(rest) < size:
+            raise ImageError(rest.decode(errors="replace"))
+        if damaged is not None and len(rest) > size:
+            damaged.add(name, printable(rest[size : size + _DAMAGE_BYTES].decode(errors="replace")))
+        return np.frombuffer(rest, np.uint8, size).reshape(self._shape)
 
 
 class _Worker:
@@ -165,7 +172,10 @@ def _serve(pipe: Connection, crop: Crop, channels: int) -> None:
             name, numbers, data = pipe.recv_bytes().decode(), np.frombuffer(pipe.recv_bytes()), pipe.recv_bytes()
         except (EOFError, OSError):
             return
+        damaged = Damaged()
         try:
-            pipe.send_bytes(_PIXELS + cut_photo(data, name, crop, numbers, channels).tobytes())
+            pixels = cut_photo(data, name, crop, numbers, channels, damaged)
+            said = "".join(damaged.reasons).removeprefix(f"{name}: ")
+            pipe.send_bytes(_PIXELS + pixels.tobytes() + said.encode(errors="replace"))
         except ImageError as error:
             pipe.send_bytes(_REFUSED + str(error).encode(errors="replace"))

@@ -60,7 +60,7 @@ def load_folder(
         for places, photos in zip(kept, readable, strict=True)
     )
     tested = test if len(test) else None
-    notes = (*found.notes, *note_leaks(train, val, tested))
+    notes = (*found.notes, *found.photos.damaged.notes, *note_leaks(train, val, tested))
     digest = fingerprint(train, val, tested)
     return Parts(str(folder), train, val, tested, found.class_names, found.source, digest, skipped, notes)
 

@@ -51,8 +51,8 @@ class PhotoBatches:
     Python's lock; with `workers`, they hand the decoding to so many processes, which an image may bring down
     without harm. The next batches are made while one is trained on, and brought to a GPU meanwhile.
 
-    A photo that cannot be read is named in `unreadable`, and the next one in the part takes its place. `notes` has what
-    else is worth a line.
+    A photo that cannot be read is named in `unreadable`, and the next one in the part takes its place; one that is
+    damaged, but used all the same, in `damaged` (a GPU does not tell). `notes` has what else is worth a line.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class PhotoBatches:
         self.batch_size = batch_size
         self.steps_per_epoch = steps_per_epoch(len(photos), batch_size)
         self.unreadable = Unreadable(len(photos), max_bad, "the training photos")
+        self.damaged = photos.damaged
         self._photos, self._crop, self._seed, self._device = photos, crop, seed, torch.device(device)
         self._preprocess, self._changes = preprocess, Changes(augment_pixels, augment, mix)
         self._order = EpochOrder(seed, len(photos), weights, rank, world_size)
@@ -166,5 +167,5 @@ class PhotoBatches:
         if on_gpu and (jpeg := plain_jpeg(data, name, self._crop, numbers)) is not None:
             return jpeg
         if self._decoders is not None:
-            return self._decoders.cut(data, name, numbers)
-        return cut_photo(data, name, self._crop, numbers, len(self._preprocess.mean))
+            return self._decoders.cut(data, name, numbers, self.damaged)
+        return cut_photo(data, name, self._crop, numbers, len(self._preprocess.mean), self.damaged)

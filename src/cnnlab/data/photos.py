@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from cnnlab.data.damage import Damaged
 from cnnlab.data.decode import decode, printable, read_image_file
 from cnnlab.data.names import Names
 from cnnlab.errors import ImageError
@@ -71,22 +72,27 @@ class FolderFiles:
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos on disk and their labels, int64 (N,); `names` (N) are shown in messages."""
+    """Photos on disk and their labels, int64 (N,); `names` (N) are shown in messages.
+
+    Those that turn out to be damaged when they are read, and are used all the same, are in `damaged`.
+    """
 
     labels: Tensor
     names: Names
     files: Files
+    damaged: Damaged = field(default_factory=Damaged, compare=False)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def read(self, index: int) -> Pixels:
         """Decode one photo to RGB uint8 (H, W, 3); raises `ImageError`, naming it."""
-        return decode(self.files.read(index), name=printable(self.names[index]))
+        return decode(self.files.read(index), name=printable(self.names[index]), damaged=self.damaged)
 
     def take(self, indices: Indices) -> Photos:
         """Give only the photos at `indices` (M,)."""
-        return Photos(self.labels[torch.from_numpy(indices)], self.names.take(indices), self.files.take(indices))
+        labels = self.labels[torch.from_numpy(indices)]
+        return Photos(labels, self.names.take(indices), self.files.take(indices), self.damaged)
 
 
 def decoded(photos: Photos, indices: Iterable[int], threads: int | None = None) -> Iterator[Pixels | ImageError]:

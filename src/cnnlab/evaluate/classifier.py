@@ -18,6 +18,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from cnnlab.data.damage import Damaged
 from cnnlab.data.decode import decode_file
 from cnnlab.data.parts import Part
 from cnnlab.data.whitening import load_whitening, save_whitening
@@ -104,16 +105,19 @@ class Classifier:
             found.append(prediction)
         return found
 
-    def predict_files(self, paths: Sequence[str | Path], top: int = 5) -> list[Prediction | ImageError]:
+    def predict_files(
+        self, paths: Sequence[str | Path], top: int = 5, damaged: Damaged | None = None
+    ) -> list[Prediction | ImageError]:
         """As `predict`, with the reason in place of the answer for a file that cannot be read.
 
-        Files are decoded ahead in threads, and answered in batches.
+        Files are decoded ahead in threads, and answered in batches; those that are damaged, but can be read, are added
+        to `damaged`.
         """
         answers: dict[int, Prediction | ImageError] = {}
         rule = get_protocol(self.config.protocol)
 
         def read(index: int) -> Pixels:
-            return decode_file(Path(paths[index]))
+            return decode_file(Path(paths[index]), damaged=damaged)
 
         with self.precision.autocast():
             found = answer_images(self.network, read, len(paths), rule, self.config.preprocess, self.device)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,11 +26,12 @@ from cnnlab.data.photo_loader import PhotoBatches
 from cnnlab.data.photos import FolderFiles, Photos
 from cnnlab.errors import DataError, ImageError
 from cnnlab.selftest.campaign import Goal, Outcome, Part
+from cnnlab.selftest.containers import container_forms, container_originals, largest_containers
 from cnnlab.selftest.forms import Form, animation, forms, largest, picture
 from cnnlab.selftest.isolate import Ended, in_turn
 from cnnlab.types import Preprocess
 
-MUTATIONS = 20_000
+MUTATIONS = 30_000
 CPU_SECONDS = 2.0  # for one reading
 HUNG_SECONDS = 8.0  # for all readings of a case, on a busy machine
 LARGEST_SECONDS = 60.0
@@ -40,13 +43,13 @@ PREPROCESS = Preprocess(None, None, mean=(0.0,) * 3, std=(1.0,) * 3)
 @cache
 def all_forms() -> list[Form]:
     """The broken forms, then the largest pictures: cases 0 to N - 1."""
-    return [*broken_forms(), *largest()]
+    return [*broken_forms(), *largest(), *largest_containers()]
 
 
 @cache
 def broken_forms() -> list[Form]:
     """The broken and odd forms alone."""
-    return forms()
+    return [*forms(), *container_forms()]
 
 
 # -- mutations ---------------------------------------------------------------------------------------------------
@@ -70,6 +73,7 @@ def originals() -> dict[str, list[bytes]]:
         "WebP": [picture("WEBP"), picture("WEBP", "RGBA", lossless=True), animation("WEBP")],
         "GIF": [picture("GIF", "P"), animation("GIF")],
         "BMP": [picture("BMP"), picture("BMP", "P"), picture("BMP", "1")],
+        **container_originals(),
     }
 
 
@@ -178,10 +182,26 @@ def _try(case: int, work: Path) -> dict[str, Any]:
     else:
         (root / name).write_bytes(mutation(case - len(all_forms()))[1])
     broken = form is not None and case < len(broken_forms())
-    found = read_everywhere(root, name, in_folder=broken)
+    with _heard(work / "printed") as printed:
+        found = read_everywhere(root, name, in_folder=broken)
     wrong = form is not None and form.decodes != found.decoded
     fault = found.fault or (f"it should have been {'refused' if found.decoded else 'read'}" if wrong else "")
+    if said := printed.read_text(errors="replace"):
+        fault = fault or f"printed by a decoder, without a name: {said}"
     return {"decoded": found.decoded, "said": found.said, "fault": fault, "cpu_seconds": found.cpu_seconds}
+
+
+@contextmanager
+def _heard(path: Path) -> Iterator[Path]:
+    """Keep in `path` what is printed on standard error meanwhile, by C code too; this process reads one file."""
+    before = os.dup(2)
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield path
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
 
 
 def _add_sound_images(root: Path) -> None:

@@ -108,6 +108,11 @@ class TrainingBatches:
         return self._batches.unreadable.reasons if isinstance(self._batches, PhotoBatches) else ()
 
     @property
+    def damaged(self) -> tuple[str, ...]:
+        """Which photos were found damaged so far, and used all the same; images in memory were told of when loaded."""
+        return self._batches.damaged.reasons if isinstance(self._batches, PhotoBatches) else ()
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is worth a line about how the images are read."""
         return self._batches.notes if isinstance(self._batches, PhotoBatches) else ()

@@ -185,6 +185,7 @@ class Training:
         self.progress = Progress(warming_up=isinstance(recipe.warmup, WarmupUntilError))
         self.eval_seconds_per_image: float | None = None  # of one view, once a validation has been timed
         self.unreadable: list[str] = []  # photos left out so far, each with its reason
+        self.damaged: list[str] = []  # photos used so far that are damaged, each with its reason
         self.on_bad_step = on_bad_step
         refused = why_not(recipe, self.network, precision, on_bad_step, team.world.size)
         self.graphed: GraphedStep | None = None
@@ -620,11 +621,15 @@ class Training:
         self.watch.validated(epoch, top1, loss)
 
     def _name_unreadable(self, of_val: Sequence[str]) -> None:
-        """Say which photos could not be read so far, each once; training goes on with others in their places."""
+        """Say which photos could not be read so far, each once, others taking their places; and which are damaged."""
         for reason in (*self.team.gather_texts(self.batches.unreadable), *of_val):
             if reason not in self.unreadable:
                 self.unreadable.append(reason)
                 self.watch.said(f"left out: {reason}")
+        for reason in self.team.gather_texts(self.batches.damaged):
+            if reason not in self.damaged:
+                self.damaged.append(reason)
+                self.watch.said(f"damaged, used as far as it can be read: {reason}")
 
     # -- checkpoints ------------------------------------------------------------------------------------
 

@@ -540,6 +540,8 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
         result["photo"] = _file_of(part, int(outcome.indices[0])) if len(outcome.indices) else None
     if training.unreadable:
         result["left_out"] = training.unreadable
+    if training.damaged:
+        result["damaged"] = training.damaged
     run.write_json(RESULT, result)
     if team.world.first:
         report_run(run.path, answers, part)
