@@ -150,6 +150,7 @@ def test_a_block_marked_run_is_of_a_language_that_is_run(page: Path) -> None:
 def test_the_readme_has_the_two_commands_and_something_to_run() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = readme.splitlines()
+    assert "python3 -m venv .venv && . .venv/bin/activate" in lines
     assert "pip install uv && uv run cnnlab train" in lines
     assert "pip install uv && uv run pytest" in lines
     assert any(block.is_run for block in blocks(readme))
