@@ -64,8 +64,8 @@ def test_labels_are_names_or_numbers_throughout(labels: str, classes: str, meant
 @pytest.mark.parametrize(
     ("labels", "classes", "said"),
     [
-        ("1 2", "1 2 3", "in several ways: as names of classes: 1 is '1', 2 is '2'; or counting the sorted classes from "
-         "0: 1 is '2', 2 is '3'. Write the names"),
+        ("1 2", "1 2 3", "in several ways: as names of classes: 1 is '1', 2 is '2'; or counting the sorted classes "
+         "from 0: 1 is '2', 2 is '3'. Write the names"),
         ("1 2", "ant bee cow", "classes from 0: 1 is 'bee', .*; or counting from 1: 1 is 'ant'"),
         ("1 2 3", "ant bee cow", "do not count from 0: counting from 1: 1 is 'ant'"),
         ("0 2", "1 10 2 3 4 5 6 7 8 9", "counting the sorted classes from 0: 0 is '1', 2 is '2'; or counting by "

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnnlab.data.decode import SUFFIXES, printable
-from cnnlab.errors import DataError
 
 _SYSTEM_FOLDERS = {
     "@eadir": "thumbnails of a Synology NAS",
