@@ -250,18 +250,37 @@ def test_what_does_not_fit_is_listed_by_name(tmp_path: Path) -> None:
     assert "drop_head" not in message
 
 
-def test_a_refused_pickle_runs_nothing_and_loads_nothing(tmp_path: Path) -> None:
+def test_a_hostile_pickle_runs_nothing(tmp_path: Path) -> None:
     class Touch:
         def __reduce__(self) -> tuple[object, ...]:
             return os.system, (f"touch {tmp_path / 'canary'}",)
 
     network = empty("lenet_caffe")
-    for suffix in (".pth", ".th"):
-        path = save(tmp_path / f"a{suffix}", {"state_dict": ours("lenet_caffe"), "args": Touch()})
-        with pytest.raises(DataError, match="which is refused"):
-            load_weights(network, path)
-    assert not (tmp_path / "canary").exists()
+    path = save(tmp_path / "among.pth", {"state_dict": {**ours("lenet_caffe"), "evil": Touch()}})
+    with pytest.raises(DataError, match=r"entries that are not tensors with a name: 'evil' \(a posix\.system\)"):
+        load_weights(network, path)
     assert all(tensor.isnan().all() for tensor in network.parameters())
+    load_weights(network, save(tmp_path / "beside.pth", {"state_dict": ours("lenet_caffe"), "args": Touch()}))
+    assert not any(tensor.isnan().any() for tensor in network.parameters())
+    assert not (tmp_path / "canary").exists()
+
+
+def test_where_the_weights_were_found_is_said(tmp_path: Path) -> None:
+    state = {f"module.{name}": tensor for name, tensor in ours("lenet_caffe").items()}
+    averaged = {name: tensor + 1 for name, tensor in state.items()}
+    path = save(tmp_path / "a.pth.tar", {"net": state, "ema": averaged, "optimizer": {"state": {2**47: {"m": state}}}})
+    network = empty("lenet_caffe")
+    report = load_weights(network, path)
+    assert report.found == (
+        "taken from 'net'",
+        "names without 'module.'",
+        "averaged weights are there too, under 'ema': --ema takes them",
+    )
+    assert all(line in str(report) for line in report.found)
+    first = next(iter(network.parameters())).clone()
+    for options in ({"ema": True}, {"key": "ema"}):
+        assert "taken from 'ema'" in load_weights(network, path, **options).found
+        assert torch.equal(next(iter(network.parameters())), first + 1)
 
 
 def test_two_entries_for_one_name_the_file(tmp_path: Path) -> None:

@@ -21,9 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ACTION",
         help="info: what a file holds; convert: to our names, safetensors",
     )
-    add("file", type=Path, metavar="FILE", help="a .safetensors, .pth, .pt or .th file; no code in it is run")
+    add("file", type=Path, metavar="FILE", help="a file of torch.save or safetensors; no code in it is run")
     add("out", nargs="?", type=Path, metavar="OUT", help="of convert: the .safetensors file to write")
     add("--model", metavar="NAME", help="the network it is for (default: the one it looks like)")
+    add("--key", metavar="NAME", help="which weights to take, where the file holds several: info names them")
+    add("--ema", action="store_true", help="take the weights that were averaged over the training (EMA)")
     add("--drop-head", action="store_true", help="leave out the last layer, for another number of classes")
     add_json(parser)
 
@@ -43,8 +45,9 @@ def run(args: argparse.Namespace) -> int:
             out.print(f"renamed: {len(changed)} of {len(value)}")
             for ours, theirs in changed.items():
                 out.print(f"  {theirs} -> {ours}", markup=False)
-        elif value not in (None, [], ""):
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        elif value not in (None, [], {}, ""):
+            held = [f"{key} {each}" for key, each in value.items()] if isinstance(value, dict) else value
+            shown = ", ".join(map(str, held)) if isinstance(held, list) else held
             out.print(f"{name.replace('_', ' ')}: {shown}", markup=False)
     return 0
 
@@ -56,11 +59,19 @@ def _info(args: argparse.Namespace) -> dict[str, Any]:
             "cnnlab checkpoint convert FILE OUT.safetensors"
         )
     from cnnlab.models.lookalikes import looks_like
-    from cnnlab.models.weight_files import read_weight_file
+    from cnnlab.models.weight_files import read_weights
 
-    tensors = read_weight_file(args.file)
+    weights = read_weights(args.file, key=args.key, ema=args.ema)
+    tensors = weights.tensors
     return {
         "file": str(args.file),
+        "format": weights.format,
+        "taken_from": weights.wrapper,
+        "names_without": weights.prefix,
+        "notes": list(weights.notes),
+        "other_keys": list(weights.others),
+        "holds": dict(weights.values),
+        "sha256": weights.sha256,
         "entries": len(tensors),
         "numbers": sum(tensor.numel() for tensor in tensors.values()),
         "dtypes": sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()}),
@@ -80,7 +91,7 @@ def _convert(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"{args.out} exists already; it is left as it is; choose another name")
     name, classes = _target(args)
     network = create_model(name, **({"num_classes": classes} if classes else {}))
-    report = load_weights(network, args.file, drop_head=args.drop_head)
+    report = load_weights(network, args.file, drop_head=args.drop_head, key=args.key, ema=args.ema)
     kept = {ours: tensor.contiguous() for ours, tensor in network.state_dict().items() if ours in report.mapped}
     aside = args.out.with_name(args.out.name + ".incomplete")
     save_file(kept, aside)
@@ -90,6 +101,7 @@ def _convert(args: argparse.Namespace) -> dict[str, Any]:
         "out": str(args.out),
         "model": name,
         "num_classes": network.num_classes,
+        "found": list(report.found),
         "family": report.family,
         "mapped": report.mapped,
         "reshaped": list(report.reshaped),
@@ -101,10 +113,10 @@ def _target(args: argparse.Namespace) -> tuple[str, int | None]:
     """The network to convert for, and its number of classes by the file's last layer; None where the head goes."""
     from cnnlab.models.catalog import create_model
     from cnnlab.models.lookalikes import looks_like
-    from cnnlab.models.weight_files import read_weight_file
+    from cnnlab.models.weight_files import read_weights
     from cnnlab.models.weight_names import head_name, rename
 
-    tensors = read_weight_file(args.file)
+    tensors = read_weights(args.file, key=args.key, ema=args.ema).tensors
     alike = [args.model] if args.model else looks_like({name: tuple(each.shape) for name, each in tensors.items()})
     if not alike:
         raise UsageError(f"{args.file} looks like no network of the catalogue; name it: --model NAME")

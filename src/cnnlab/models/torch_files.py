@@ -1,4 +1,4 @@
-"""The two formats of `torch.save`, read without trusting the file: `.pth`, `.pt` and `.th`.
+"""The two formats of `torch.save`, read without trusting the file.
 
 Since torch 1.6 a file is a zip archive, `NAME/data.pkl` beside one member of raw numbers for each storage, which
 are stored, never compressed. Before, and with `_use_new_zipfile_serialization=False`, it is five pickles in a
@@ -13,8 +13,9 @@ import io
 import os
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -22,31 +23,57 @@ import torch
 from torch import Tensor
 
 from cnnlab.errors import DataError
-from cnnlab.models.unpickle_weights import StoragePlan, TensorPlan, Unpickled, read_pickle
+from cnnlab.models.prefixes import Unwrapped, unwrap
+from cnnlab.models.state_dicts import MAX_ENTRIES, Choice, choose_state, plain_values
+from cnnlab.models.tensor_plans import StoragePlan, TensorPlan
+from cnnlab.models.unpickle_weights import Unpickled, read_pickle
+from cnnlab.models.weight_kinds import PICKLE, kind_of_archive
 
-MAX_PICKLE_BYTES = 8_000_000
-"""The longest pickle that is read; that of ResNet-1202's weights has 1 MB."""
+MAX_PICKLE_BYTES = 32_000_000
+"""The longest pickle that is read: of the weights of ResNet-1202 it has 1 MB, the rest is for what stands beside."""
 
-MAX_ENTRIES = 50_000
-"""The most members of an archive, storages of a file, and entries of a state_dict."""
+MAX_TABLE_BYTES = 8_000_000
+"""The longest table of contents of an archive."""
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of the older format
-WRAPPERS = ("state_dict", "model", "model_state_dict", "net")  # where training scripts put the weights
 _BLOCK_BYTES = 1 << 20
 
 
-def read_torch_file(path: Path) -> dict[str, Tensor]:
-    """Read the weights of a file written by `torch.save`: CPU tensors by name, in the file's order.
+@dataclass(frozen=True)
+class TorchFile:
+    """What was taken out of a torch file.
 
-    The file holds a state_dict, or a dict with one under a name of `WRAPPERS`.
+    Attributes:
+        tensors: CPU tensors by name.
+        choice: which weights they are, and what else the file holds.
+        unwrapped: what was taken off their names.
+        values: plain values beside them.
+    """
+
+    tensors: dict[str, Tensor]
+    choice: Choice
+    unwrapped: Unwrapped
+    values: dict[str, str | int | float | bool]
+
+
+def read_torch_file(path: Path, *, key: str | None = None, ema: bool = False) -> TorchFile:
+    """Read the weights of a file written by `torch.save`; only their numbers are read, not those of an optimizer.
+
+    The file holds a state_dict, alone or inside of dicts, or a whole module, of which only the tensors are taken.
+    `key` and `ema` choose among several.
 
     Raises:
-        DataError: naming the file, when it is damaged, truncated, larger than it can be, no weights, or asks for
-            anything but plain values and tensors; nothing of it has run then.
+        DataError: naming the file, when it is damaged, truncated, larger than it can be, holds no weights or several,
+            or anything but tensors among them; nothing of it has run then, as ever.
     """
     with naming(path), path.open("rb", buffering=0) as raw, _Careful(raw) as file:
-        archive: _Archive = _ZipArchive(file) if file.peek(4)[:4] == b"PK\x03\x04" else _LegacyArchive(file)
-        return {name: _tensor(plan, archive) for name, plan in find_state(archive.pickled.value).items()}
+        archive: _Archive = _ZipArchive(file) if file.peek(2)[:2] == b"PK" else _LegacyArchive(file)
+        value = archive.pickled.value
+        choice = choose_state(value, key=key, ema=ema)
+        inside = ema and not choice.chosen.averaged
+        unwrapped = unwrap(choice.plans, only=choice.prefix, ema=inside)
+        tensors = {ours: _tensor(choice.plans[theirs], archive) for ours, theirs in unwrapped.theirs.items()}
+        return TorchFile(tensors, choice, unwrapped, plain_values(value))
 
 
 @contextmanager
@@ -62,43 +89,14 @@ def naming(path: Path) -> Iterator[None]:
         ) from None
 
 
-def find_state(value: object) -> dict[str, TensorPlan]:
-    """Find the state_dict in a file's value: tensors by name, unwrapped from up to three dicts.
-
-    Raises:
-        DataError: there is none, or an entry of it is no tensor.
-    """
-    for _ in range(3):
-        wrapper = next((name for name in WRAPPERS if isinstance(value, dict) and isinstance(value.get(name), dict)), "")
-        value = value[wrapper] if isinstance(value, dict) and wrapper else value
-    if not isinstance(value, dict) or not any(isinstance(each, TensorPlan) for each in value.values()):
-        held = f"a dict with {_some(value)}" if isinstance(value, dict) else f"a {type(value).__name__}"
-        raise DataError(
-            f"holds {held}; expected a state_dict, alone or in a dict as {' or '.join(map(repr, WRAPPERS))}"
-        )
-    others = {
-        name: each for name, each in value.items() if not (isinstance(each, TensorPlan) and isinstance(name, str))
-    }
-    if others:
-        raise DataError(f"a state_dict with entries that are no tensors with a name: {_some(others)}")
-    if len(value) > MAX_ENTRIES:
-        raise DataError(f"a state_dict of {len(value):,} entries; accepted: up to {MAX_ENTRIES:,}")
-    return value
-
-
-def _some(names: Mapping[object, object]) -> str:
-    listed = ", ".join(f"{str(name)[:60]!r}" for name in list(names)[:10])
-    return listed + (f" and {len(names) - 10} more" if len(names) > 10 else "") if names else "no entries"
-
-
 class _Careful(io.BufferedReader):
     """A file that refuses to be read in pieces so large that only a hostile file can ask for them."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         left = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
         wanted = left if size is None or size < 0 else min(size, left)
-        if wanted > MAX_PICKLE_BYTES:
-            raise DataError(f"a table of contents of more than {MAX_PICKLE_BYTES:,} bytes, which is refused")
+        if wanted > MAX_TABLE_BYTES:
+            raise DataError(f"a table of contents of more than {MAX_TABLE_BYTES:,} bytes, which is refused")
         return super().read(wanted)
 
 
@@ -113,12 +111,14 @@ class _ZipArchive:
     def __init__(self, file: _Careful) -> None:
         self.archive = zipfile.ZipFile(file)
         self.members = {member.filename: member for member in self.archive.infolist()}
+        if kind := kind_of_archive(self.members):
+            raise DataError(kind)
         self._check_members(os.fstat(file.fileno()).st_size)
         pickles = [name for name in self.members if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(pickles) != 1 or self.members[pickles[0]].file_size > MAX_PICKLE_BYTES:
-            raise DataError("a zip archive without one data.pkl of a sensible size: no file of torch.save")
+            raise DataError("a zip archive without one data.pkl of a sensible size: not a file of torch.save")
         self.folder = pickles[0].removesuffix("data.pkl")
-        self._check_kind()
+        self._check_byte_order()
         self.pickled = read_pickle(io.BytesIO(self.archive.read(pickles[0])))
         self.read: dict[str, bytearray] = {}
 
@@ -132,9 +132,7 @@ class _ZipArchive:
         if sum(member.file_size for member in members) > file_bytes:
             raise DataError(f"its members claim more bytes than the file's {file_bytes:,}")
 
-    def _check_kind(self) -> None:
-        if f"{self.folder}constants.pkl" in self.members:
-            raise DataError("a TorchScript program, which is refused; save the state_dict of the network instead")
+    def _check_byte_order(self) -> None:
         order = self.members.get(f"{self.folder}byteorder")
         if order is not None and (order.file_size > 9 or self.archive.read(order) != b"little"):
             raise DataError("written on a big-endian machine, which is not read")
@@ -154,7 +152,7 @@ class _ZipArchive:
 class _LegacyArchive:
     def __init__(self, file: _Careful) -> None:
         self.file, self.size = file, os.fstat(file.fileno()).st_size
-        head = io.BytesIO(file.read(min(self.size, MAX_PICKLE_BYTES)))
+        head = io.BytesIO(_read_exactly(file, min(self.size, MAX_PICKLE_BYTES)))
         self._check_head(head)
         self.pickled = read_pickle(head)
         keys = read_pickle(head).value
@@ -162,17 +160,15 @@ class _LegacyArchive:
         self.places = self._find_storages(keys, head.tell())
 
     def _check_head(self, head: io.BytesIO) -> None:
-        start = head.getvalue()[:265]
-        if start[257:262] == b"ustar":
-            raise DataError(
-                "a tar archive, as torch before 0.2 wrote it, which is not read; save it with a newer torch"
-            )
-        if not start.startswith(b"\x80"):
+        if not head.getvalue().startswith((b"\x80", b"L119547037146038801333356L")):  # of protocol 1, the number itself
             raise DataError("neither of the two formats of torch.save, nor safetensors: not a file of weights")
-        magic, version, machine = (read_pickle(head).value for _ in range(3))
-        if (type(magic), type(version), type(machine)) != (int, int, dict) or (magic, version) != (MAGIC, VERSION):
-            raise DataError("a pickle that is no file of torch.save: not a file of weights")
-        if isinstance(machine, dict) and machine.get("little_endian") is not True:
+        magic = read_pickle(head).value
+        if type(magic) is not int or magic != MAGIC:
+            raise DataError("; ".join(PICKLE))
+        version, machine = read_pickle(head).value, read_pickle(head).value
+        if type(version) is not int or version != VERSION or not isinstance(machine, dict):
+            raise DataError("a file of torch.save in a version that is not known")
+        if machine.get("little_endian") is not True:
             raise DataError("written on a big-endian machine, which is not read")
 
     def _find_storages(self, keys: object, position: int) -> dict[str, int]:

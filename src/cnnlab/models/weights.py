@@ -18,7 +18,7 @@ from cnnlab.errors import DataError
 from cnnlab.models.layers import Network
 from cnnlab.models.lookalikes import looks_like
 from cnnlab.models.torch_files import naming
-from cnnlab.models.weight_files import read_weight_file
+from cnnlab.models.weight_files import read_weights
 from cnnlab.models.weight_names import AUXILIARY, classifying, head_name, rename
 
 LISTED = 10  # names in a message, before "and N more"
@@ -35,6 +35,7 @@ class LoadReport:
         reshaped: those of them whose shape changed, between a fully-connected layer and a convolution.
         kept: entries of the network that stay as they were: a dropped head, counters that the file lacks.
         left_out: entries of the file that were not used: a dropped head, auxiliary heads.
+        found: where in the file they were found, and what was decided there; empty where nothing had to be.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class LoadReport:
     reshaped: tuple[str, ...]
     kept: tuple[str, ...]
     left_out: tuple[str, ...]
+    found: tuple[str, ...] = ()
 
     @property
     def renamed(self) -> dict[str, str]:
@@ -50,28 +52,33 @@ class LoadReport:
         return {ours: theirs for ours, theirs in self.mapped.items() if ours != theirs}
 
     def __str__(self) -> str:
-        parts = [f"{self.path}: {len(self.mapped)} entries loaded, {self.family}"]
+        parts = [f"{self.path}: {len(self.mapped)} entries loaded, {self.family}", *self.found]
         parts += [f"{ours} from {theirs}" for ours, theirs in self.renamed.items()]
         for what, names in (("reshaped", self.reshaped), ("kept", self.kept), ("left out", self.left_out)):
             parts += [f"{what}: {some(names)}"] if names else []
         return "\n".join(parts)
 
 
-def load_weights(network: Network, path: str | Path, *, drop_head: bool = False) -> LoadReport:
+def load_weights(
+    network: Network, path: str | Path, *, drop_head: bool = False, key: str | None = None, ema: bool = False
+) -> LoadReport:
     """Load a file of weights into a network; on any error the network is as before.
 
     Args:
         network: one of ours, on any device and of any floating dtype; numbers are converted to it.
-        path: a `.safetensors`, `.pth`, `.pt` or `.th` file. No code in it is run, whatever it holds.
+        path: a file of torch.save or of safetensors, whatever its ending. No code in it is run, whatever it holds.
         drop_head: leave out the last layer of the classifier, and of auxiliary heads, so that the network keeps
             its own: for another number of classes.
+        key: which weights to take, where the file holds several; see `WeightsFile.others`.
+        ema: take the weights that were averaged over the training.
 
     Raises:
         DataError: the file is missing, damaged or refused, or does not fit; the message lists what is missing,
             unexpected or of another shape, and says which network the file looks like.
     """
     path = Path(path)
-    tensors = read_weight_file(path)
+    found = read_weights(path, key=key, ema=ema)
+    tensors = found.tensors
     wanted: dict[str, Tensor] = network.state_dict()
     with naming(path):
         renaming = rename(tensors, wanted, head_name(network))
@@ -89,6 +96,7 @@ def load_weights(network: Network, path: str | Path, *, drop_head: bool = False)
         reshaped=tuple(name for name, tensor in match.fitted.items() if tensor.shape != named[name].shape),
         kept=tuple(name for name in wanted if name not in match.fitted),
         left_out=tuple(renaming.theirs[name] for name in named if name not in match.fitted),
+        found=found.said,
     )
 
 

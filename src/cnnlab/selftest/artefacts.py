@@ -32,7 +32,7 @@ from cnnlab.data.unpickle import read_pickled_batch
 from cnnlab.errors import CnnlabError
 from cnnlab.evaluate.classifier import read_config
 from cnnlab.evaluate.predictions import as_csv, as_rows
-from cnnlab.models.weight_files import read_weight_file
+from cnnlab.models.weight_files import read_weights
 from cnnlab.recipes.recipe import read as read_recipe
 from cnnlab.report.eval_page import eval_page
 from cnnlab.selftest.campaign import Goal, Outcome, Part
@@ -111,7 +111,7 @@ def _pickles() -> Iterator[Artefact]:
                 f"{how}, {container}",
                 file,
                 _pickle_in(wrap, how),
-                read_weight_file,
+                read_weights,
             )
         yield Artefact(
             "pickle for data",
@@ -144,7 +144,7 @@ def _torch_containers() -> Iterator[Artefact]:
         "an ONNX file with data outside": ("a.onnx", lambda _: b"\x08\x08:\x12\x12\x10location../../x"),
     }
     for name, (file, make) in made.items():
-        yield Artefact("container for weights", name, file, make, read_weight_file)
+        yield Artefact("container for weights", name, file, make, read_weights)
 
 
 def _npy(pickle: bytes) -> bytes:
@@ -181,7 +181,7 @@ def _safetensors() -> Iterator[Artefact]:
         ),
     }
     for name, make in made.items():
-        yield Artefact("safetensors", name, "w.safetensors", _without_command(make), read_weight_file)
+        yield Artefact("safetensors", name, "w.safetensors", _without_command(make), read_weights)
         if name not in ("60,000 empty tensors", "a header of 9 MB"):  # limits of what comes from others
             yield Artefact("safetensors", f"{name}, cached", "w.safetensors", _without_command(make), read_arrays)
 
