@@ -23,6 +23,7 @@ ROW = {
     "seconds_per_image",
     "macs",
     "skipped",
+    "notes",
 }
 KEYS = {"run", "runs", "members", "data", "split", *ROW}
 
@@ -208,8 +209,8 @@ def test_other_classes_are_bad_data_and_listed(cli: Cli, own_run: Path) -> None:
     before = (own_run / "test_reads.jsonl").read_bytes()
     found = cli("eval", own_run, "synthetic")
     assert (found.code, found.out) == (3, "")
-    assert "trained for the classes checks, disc, stripes; synthetic has disc, ring" in found.err
-    assert "missing: stripes; unknown to it: cross" in found.err
+    assert "trained for the classes checks, disc, stripes; unknown to it in synthetic: ring (300 images)" in found.err
+    assert "missing: stripes; call the classes as the network does" in found.err
     assert (own_run / "test_reads.jsonl").read_bytes() == before
 
 

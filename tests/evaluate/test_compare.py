@@ -274,13 +274,15 @@ def test_one_run_alone_is_refused(tiny_run: Path) -> None:
         compare([tiny_run])
 
 
-def test_validation_images_that_another_run_trained_on_are_refused(runs: list[Path]) -> None:
-    change(runs[1], "data.json", sha256="0" * 64)
-    with pytest.raises(UsageError, match=r"held out other validation images .*--split test"):
-        compare(runs, split="val", device="cpu")
-    (runs[1] / "data.json").unlink()
-    with pytest.raises(UsageError, match="does not say how its data was divided"):
-        compare(runs, split="val", device="cpu")
+def test_validation_images_that_another_run_trained_on_are_left_out_and_told(runs: list[Path]) -> None:
+    whole = compare(runs, split="val", device="cpu")[0]
+    path = runs[1] / "division.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",val,", ",train,", 1), encoding="utf-8")
+    found, part = compare(runs, split="val", device="cpu")
+    assert (found.images, len(part)) == (whole.images - 1, whole.images - 1)
+    [note] = found.notes
+    assert note.startswith(f"left out, 1 were trained on by {runs[1]}, of {whole.images} images of ")
+    assert whole.notes == ()
 
 
 def test_data_named_by_the_user_may_differ_from_the_runs_own(runs: list[Path], shapes: Path) -> None:

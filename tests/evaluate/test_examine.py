@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from cnnlab.data.photos import Photos
 from cnnlab.data.preprocess import normalise
 from cnnlab.errors import CheckpointError, DataError, UnknownNameError, UsageError
 from cnnlab.evaluate.classifier import Classifier, Config, load, save
-from cnnlab.evaluate.examine import Evaluation, evaluate, evaluate_on, examine, load_for, with_weights
+from cnnlab.evaluate.examine import Evaluation, evaluate, evaluate_on, examine, with_weights
 from cnnlab.evaluate.predict import predict_part
 from cnnlab.evaluate.protocols import PROTOCOLS
+from cnnlab.evaluate.tested_on import load_for
 from cnnlab.models.catalog import create_model
 from cnnlab.types import Labels, Preprocess, Split
 
@@ -105,9 +105,9 @@ def test_the_room_itself_can_be_called(own_run: Path, shapes: Path) -> None:
 
 
 def test_other_classes_than_the_networks_are_refused_with_both(own_run: Path) -> None:
-    with pytest.raises(DataError, match=r"trained for the classes checks, disc, stripes; .* has disc, ring") as caught:
+    with pytest.raises(DataError, match="classes checks, disc, stripes; unknown to it in synthetic: ring") as caught:
         evaluate_on(load(own_run), "synthetic")
-    assert "missing: stripes; unknown to it: cross, falling stripes" in str(caught.value)
+    assert "falling stripes (300 images); missing: stripes; call the classes" in str(caught.value)
 
 
 def test_a_misspelt_split_or_protocol_gets_a_suggestion(own_run: Path, shapes: Path) -> None:
@@ -117,14 +117,18 @@ def test_a_misspelt_split_or_protocol_gets_a_suggestion(own_run: Path, shapes: P
         evaluate_on(load(own_run), str(shapes), protocol="flop")
 
 
-def test_a_split_that_is_not_there_is_named(own_run: Path, tmp_path: Path) -> None:
+def test_a_split_that_is_not_there_is_named_and_the_other_one_taken_where_none_is_asked_for(
+    own_run: Path, tmp_path: Path
+) -> None:
     for kind in CLASSES:
         for split in ("train", "val"):
             folder = tmp_path / "photos" / split / kind
             folder.mkdir(parents=True)
-            Image.fromarray(draw(kind, 0)).save(folder / "0.jpg")
-    with pytest.raises(DataError, match="has no test part; it has 3 images to train on; try --split val"):
-        evaluate_on(load(own_run), str(tmp_path / "photos"))
+            Image.fromarray(draw(kind, len(split))).save(folder / "0.jpg")
+    with pytest.raises(DataError, match="has no test part; its images: 3 in train, 3 in val; try --split val"):
+        evaluate_on(load(own_run), str(tmp_path / "photos"), split="test")
+    assert evaluate_on(load(own_run), str(tmp_path / "photos")).images == 3
+    assert len(reads(own_run)) == 1  # validation images are no test part
 
 
 # -- folders of photos ---------------------------------------------------------------------------------------------
@@ -140,31 +144,15 @@ def test_a_folders_photos_stay_on_disk_and_give_what_training_saw(own_run: Path,
         assert found.macs > 0
 
 
-def test_the_validation_images_are_those_that_training_held_out(own_run: Path, shapes: Path) -> None:
-    path = own_run / "recipe.json"
-    recipe = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**recipe, "data": str(shapes), "val_images": 6}), encoding="utf-8")
-    assert len(load_for([load(own_run)], str(shapes)).val) == 6
-    path.write_text(json.dumps({**recipe, "data": "other", "val_images": 6}), encoding="utf-8")
-    assert len(load_for([load(own_run)], str(shapes)).val) != 6
-
-
-def test_a_final_run_has_no_validation_images_of_its_own(own_run: Path, shapes: Path) -> None:
-    path = own_run / "settings.json"
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**settings, "final": True}), encoding="utf-8")
-    assert len(load_for([load(own_run)], str(shapes)).val) == 0
-
-
 @pytest.fixture
-def photos(shapes: Path, tmp_path: Path) -> Path:
-    """A copy of the shapes that are all test images but a few."""
+def photos(tmp_path: Path) -> Path:
+    """Other shapes, all test images but a few."""
     folder = tmp_path / "photos"
     for kind in CLASSES:
-        for number, path in enumerate(sorted((shapes / kind).iterdir())):
+        for number in range(12):
             place = folder / ("train" if number < 2 else "test") / kind
             place.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, place)
+            Image.fromarray(draw(kind, 100 + number)).save(place / f"{number:02}.jpg")
     return folder
 
 

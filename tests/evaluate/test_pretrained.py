@@ -12,7 +12,7 @@ import torch
 from cnnlab.data.cifar10 import CLASS_NAMES
 from cnnlab.errors import DataError, UsageError
 from cnnlab.evaluate import pretrained as room
-from cnnlab.evaluate.examine import _both_are_imagenet
+from cnnlab.evaluate.class_match import _both_are_imagenet
 from cnnlab.evaluate.pretrained import class_names, drop_background, fetch_weights, load, pretrained
 from cnnlab.models import create_model
 from cnnlab.models.official_weights import Weights, find_weights

@@ -59,7 +59,10 @@ def run(args: argparse.Namespace) -> int:
 def _tell(out: Console, found: Comparison, report: Path | None) -> None:
     from cnnlab.report.compare_page import p_value, points
 
-    out.print(f"{found.images:,} images, the {found.split} part of {found.data}\n", markup=False)
+    out.print(f"{found.images:,} images, the {found.split} part of {found.data}", markup=False)
+    for note in found.notes:
+        out.print(note, markup=False)
+    out.print()
     _tell_runs(out, found)
     for pair in found.pairs:
         low, high = pair.interval95

@@ -145,18 +145,20 @@ def _run_subject(args: argparse.Namespace) -> Subject:
     from statistics import median
 
     from cnnlab.evaluate.classifier import load, trained_on
-    from cnnlab.evaluate.examine import load_for
+    from cnnlab.evaluate.tested_on import load_for, part_of
     from cnnlab.explain.sample import sample
     from cnnlab.recipes import recipe as recipes
     from cnnlab.train.losses import build_loss
     from cnnlab.train.optim import build_optimizers, set_lr
     from cnnlab.train.record import read_records
+    from cnnlab.types import Split
 
     folder = Path(args.target)
     classifier = load(folder, device=args.device)
     recipe = recipes.read(folder / "recipe.json")
     data = args.data or trained_on(folder)
-    parts = load_for([classifier], data)
+    parts = load_for([classifier], data, splits=(Split.TRAIN,), keep_known=True)
+    part = parts.train if len(parts.train) else part_of(parts, None, data)
     rates = [record["lr"] for record in read_records(folder) if record.get("lr")]
     lr = args.lr or (median(rates) if rates else recipe.optimizer.lr)
     optimizers = build_optimizers(
@@ -171,7 +173,7 @@ def _run_subject(args: argparse.Namespace) -> Subject:
         classifier.network,
         build_loss(recipe.loss, label_smoothing=recipe.label_smoothing),
         optimizers,
-        sample(parts.train, _images_needed(args), classifier.config.preprocess, args.seed),
+        sample(part, _images_needed(args), classifier.config.preprocess, args.seed),
         classifier.config.preprocess,
         len(parts.class_names),
         classifier.device,

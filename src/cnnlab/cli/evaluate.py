@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cnnlab.data.parts import Part, Parts
     from cnnlab.data.photos import Photos
     from cnnlab.evaluate.classifier import Classifier
+    from cnnlab.types import Split
 
 Row = dict[str, Any]
 
@@ -47,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--calibration", action="store_true", help="how far probabilities can be believed, before and after scaling")
     add("--report", type=Path, metavar="FILE", help="write all of it as an HTML page too, class by class")
     add("--split", metavar="NAME", help="train, val or test (default: test, or val where there is no test part)")
+    add("--skip-unknown", action="store_true", help="leave out images of classes that the network does not know")
     add(
         "--max-bad", type=share, default=0.01, metavar="F", help="share of unreadable images to let pass (default 0.01)"
     )
@@ -58,9 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Test as the arguments say."""
     from cnnlab.cli.console import console, print_json
-    from cnnlab.evaluate.examine import load_for, part_of, require_protocol, require_split, split_there
+    from cnnlab.evaluate.examine import require_protocol
     from cnnlab.evaluate.pretrained import load
     from cnnlab.evaluate.protocols import get_protocol
+    from cnnlab.evaluate.tested_on import part_of, require_split, split_there
     from cnnlab.report.eval_page import eval_page
     from cnnlab.report.page import write_page
     from cnnlab.types import Split
@@ -75,21 +79,64 @@ def run(args: argparse.Namespace) -> int:
     names = [name for given in args.protocol or [members[0].config.protocol] for name in given.split(",")]
     rules = [get_protocol(name) for name in names]
     data = data or _own_data(folders)
-    parts = load_for(members, data, folder=args.data_folder, max_bad=args.max_bad)
-    args.split = args.split or split_there(parts)
-    part = part_of(parts, Split(args.split), data)
+    parts = _parts(members, data, args)
+    split = Split(args.split or split_there(parts))
+    part = part_of(parts, split, data)
     for rule in rules[1:]:  # before the first of them has read an image
         require_protocol(members, rule, part)
-    rows = [_row(members, part, parts, data, rule.name, args) for rule in rules]
-    shared = {"run": str(folders[0]), "runs": list(map(str, folders)), "data": data, "split": args.split}
+    asked = Asked(data, parts, split, part, _fitted(members, parts, args))
+    rows = [_row(members, asked, rule.name, args) for rule in rules]
+    shared = {"run": str(folders[0]), "runs": list(map(str, folders)), "data": data, "split": str(split)}
     record = {**shared, "members": len(members), **rows[0], **({"protocols": rows} if len(rows) > 1 else {})}
     if args.report is not None:
         write_page(args.report, eval_page(record))
     if args.json:
         print_json(record)
     else:
-        _tell(console(json_output=False), members, shared, rows, parts.class_names)
+        _tell(console(json_output=False), members, asked, shared, rows)
     return 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is tested on: the data as it was named, its parts, and the one that was asked for.
+
+    `fitted` has the validation images that a temperature is fitted on: the run's own where the data has none.
+    """
+
+    data: str
+    parts: Parts
+    split: Split
+    part: Part | Photos
+    fitted: Parts
+
+    @property
+    def words(self) -> str:
+        """Which images these are: a part of divided data, or all there are."""
+        whole = not len(self.parts.train) and not len(self.parts.val)
+        return f"{'all images' if whole else f'the {self.split} part'} of {self.data}"
+
+
+def _parts(members: Sequence[Classifier], data: str, args: argparse.Namespace) -> Parts:
+    """The parts of the data that the members may be tested on."""
+    from cnnlab.evaluate.tested_on import load_for
+    from cnnlab.types import Split
+
+    splits = None if args.split is None else (Split(args.split),)
+    how: dict[str, Any] = {"folder": args.data_folder, "max_bad": args.max_bad}
+    return load_for(members, data, splits=splits, skip_unknown=args.skip_unknown, **how)
+
+
+def _fitted(members: Sequence[Classifier], parts: Parts, args: argparse.Namespace) -> Parts:
+    """The parts whose validation images a temperature is fitted on."""
+    from cnnlab.evaluate.classifier import trained_on
+    from cnnlab.evaluate.tested_on import load_for
+    from cnnlab.types import Split
+
+    run = members[0].folder
+    if not args.calibration or len(parts.val) or run is None or not (run / "settings.json").is_file():
+        return parts
+    return load_for(members, trained_on(run), splits=(Split.VAL,), folder=args.data_folder, max_bad=args.max_bad)
 
 
 def runs_and_data(run: str, others: Sequence[str]) -> tuple[list[Path], str | None]:
@@ -152,9 +199,7 @@ def _snapshots(member: Classifier) -> list[Classifier]:
 
 def _row(
     members: Sequence[Classifier],
-    part: Part | Photos,
-    parts: Parts,
-    data: str,
+    asked: Asked,
     protocol: str,
     args: argparse.Namespace,
 ) -> Row:
@@ -164,14 +209,14 @@ def _row(
     from cnnlab.evaluate.calibration import calibrate, judge, judge_in_halves
     from cnnlab.evaluate.examine import examine
     from cnnlab.evaluate.metrics import averages, class_metrics, confusion_matrix
-    from cnnlab.types import Split
 
+    parts, part, fitted = asked.parts, asked.part, asked.fitted
     temperature = None  # no image both fits a temperature and judges it
-    if args.calibration and part is not parts.val:
-        temperature = calibrate(members, parts.val, data, protocol, max_bad=args.max_bad)
-    why = command("eval", data)
-    tested, outcome = examine(members, part, protocol=protocol, split=Split(args.split), why=why, max_bad=args.max_bad)
-    row: Row = {**asdict(tested), "seconds_per_image": tested.seconds / max(1, tested.images)}
+    if args.calibration and part is not fitted.val:
+        temperature = calibrate(members, fitted.val, fitted.name, protocol, max_bad=args.max_bad)
+    why = command("eval", asked.data)
+    tested, outcome = examine(members, part, protocol=protocol, split=asked.split, why=why, max_bad=args.max_bad)
+    row: Row = {**asdict(tested), "notes": parts.notes, "seconds_per_image": tested.seconds / max(1, tested.images)}
     if args.per_class or args.report:
         classes = class_metrics(outcome.probabilities, outcome.labels)
         named = zip(parts.class_names, classes, strict=True)
@@ -186,13 +231,13 @@ def _row(
 # -- for people ------------------------------------------------------------------------------------------------
 
 
-def _tell(
-    out: Console, members: Sequence[Classifier], shared: Row, rows: Sequence[Row], class_names: Sequence[str]
-) -> None:
+def _tell(out: Console, members: Sequence[Classifier], asked: Asked, shared: Row, rows: Sequence[Row]) -> None:
     from cnnlab.cli.console import percent, table
 
     who = f"an ensemble of {len(members)}" if len(members) > 1 else shared["run"]
-    out.print(f"{who} on the {shared['split']} part of {shared['data']}: {rows[0]['images']:,} images", markup=False)
+    out.print(f"{who} on {asked.words}: {rows[0]['images']:,} images", markup=False)
+    for note in rows[0]["notes"]:
+        out.print(note, markup=False)
     made = table("protocol", "accuracy", "95% interval", "top-5", "loss", "views", "GMAC/image", "ms/image")
     for column in made.columns[1:]:
         column.justify = "right"
@@ -203,7 +248,7 @@ def _tell(
         made.add_row(row["protocol"], *figures, str(row["views"]), *cost)
     out.print(made)
     for row in rows:
-        _tell_more(out, members[0], row, class_names)
+        _tell_more(out, members[0], row, asked.parts.class_names)
 
 
 def _tell_more(out: Console, member: Classifier, row: Row, class_names: Sequence[str]) -> None:
@@ -248,7 +293,7 @@ def _tell_classes(out: Console, row: Row, class_names: Sequence[str]) -> None:
     from rich.text import Text
 
     from cnnlab.cli.console import percent, table
-    from cnnlab.evaluate.examine import some_names
+    from cnnlab.evaluate.class_match import some_names
 
     out.print()
     made = table(f"class ({row['protocol']})", "images", "precision", "recall", "F1", "AUC")

@@ -32,7 +32,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     """Add RUN, SRC and which part of a data set to take."""
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, or a bundle")
     parser.add_argument("source", metavar="SRC", help="a data set, a folder of one class or of classes, an image file")
-    parser.add_argument("--split", default="val", metavar="NAME", help="of a data set: train, val (default) or test")
+    parser.add_argument("--split", metavar="NAME", help="of divided data: train, val (default) or test")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,33 +93,46 @@ class Images:
     notes: tuple[str, ...] = ()
 
 
-def open_source(classifier: Classifier, source: str, split: str, *, why: str) -> Images:
+def open_source(classifier: Classifier, source: str, split: str | None, *, why: str) -> Images:
     """The images of a data set's part, a file or a folder; a reading of the run's test part is recorded with `why`."""
     from cnnlab.data.decode import decode_file, printable
-    from cnnlab.data.photos import Photos
-    from cnnlab.data.sources import NAMES
+    from cnnlab.data.parts import name_of, photos_of
+    from cnnlab.data.sources import is_name
     from cnnlab.evaluate.classifier import record_test_read
-    from cnnlab.evaluate.examine import load_for, part_of, require_split
     from cnnlab.evaluate.predict import original_image
     from cnnlab.evaluate.predictions import find_images
+    from cnnlab.evaluate.tested_on import load_for, part_of, require_split
     from cnnlab.types import Split
 
     known = classifier.config.labels.names
-    if source.lower().replace("-", "_") not in NAMES and not _has_classes(Path(source), known):
+    if not is_name(source) and not _is_labelled(classifier, source):
         found = find_images([Path(source)])
-        files = found.files
-        names = [printable(str(each)) for each in files]
-        return Images(lambda index: decode_file(files[index]), names, [None] * len(files), found.notes)
-    require_split(split)
-    part = part_of(load_for([classifier], source), Split(split), source)
-    if split == Split.TEST and classifier.folder is not None:
+        paths = found.files
+        names = [printable(str(each)) for each in paths]
+        return Images(lambda index: decode_file(paths[index]), names, [None] * len(paths), found.notes)
+    if split is not None:
+        require_split(split)
+    parts = load_for([classifier], source, keep_known=True)
+    chosen = Split(split or (Split.VAL if len(parts.val) else Split.TEST))
+    part = part_of(parts, chosen, source)
+    if chosen is Split.TEST and classifier.folder is not None:
         record_test_read(classifier.folder, "features", len(part), why)
     labels: list[str | None] = [known[label] for label in part.labels.tolist()]
-    if isinstance(part, Photos):
-        names = [printable(each) for each in part.names]
-    else:
-        names = [f"{source}/{split}/{index}" for index in range(len(part))]
-    return Images(lambda index: original_image(part, index), names, labels)
+    files = photos_of(part)
+    every = range(len(part))
+    names = [f"{source}/{chosen}/{index}" if files is None else name_of(part, index) for index in every]
+    return Images(lambda index: original_image(part, index), names, labels, parts.notes)
+
+
+def _is_labelled(classifier: Classifier, source: str) -> bool:
+    """Whether a path is what the run was trained on, or a folder of the classes that the network knows."""
+    from cnnlab.data.division import read_division
+    from cnnlab.evaluate.tested_on import own_division
+
+    division = None if classifier.folder is None else read_division(classifier.folder)
+    if division is not None and own_division(division, source) is not None:
+        return True
+    return _has_classes(Path(source), classifier.config.labels.names)
 
 
 def _has_classes(folder: Path, names: tuple[str, ...]) -> bool:

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", metavar="SRC", help="maps: an image; embed: a data set (default: its own)")
     parser.add_argument("--layer", metavar="NAME", help="maps, embed: a named layer or a module (embed: pooled)")
     parser.add_argument("--tsne", action="store_true", help="embed: t-SNE in place of the two principal components")
-    parser.add_argument("--split", default="val", metavar="NAME", help="embed: train, val (default) or test")
+    parser.add_argument("--split", metavar="NAME", help="embed: train, val (default) or test")
 
 
 def run(args: argparse.Namespace, picture: Path | None) -> int:

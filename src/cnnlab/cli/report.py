@@ -41,14 +41,15 @@ def _asked(args: argparse.Namespace) -> Path:
     from cnnlab.errors import command
     from cnnlab.evaluate.answers import answers_from
     from cnnlab.evaluate.classifier import load, trained_on
-    from cnnlab.evaluate.examine import examine, load_for, part_of, require_split
+    from cnnlab.evaluate.examine import examine
+    from cnnlab.evaluate.tested_on import load_for, part_of, require_split
     from cnnlab.train.report import report_run
     from cnnlab.types import Split
 
     require_split(args.split)
     classifier = load(args.run, device=args.device)
     data = args.data or trained_on(args.run)
-    parts = load_for([classifier], data, folder=args.data_folder)
+    parts = load_for([classifier], data, folder=args.data_folder, splits=(Split(args.split),))
     part = part_of(parts, Split(args.split), data)
     why = command("report", args.run)
     found, outcome = examine([classifier], part, protocol=args.protocol, split=Split(args.split), why=why)

@@ -14,7 +14,7 @@ from cnnlab.data.download import Report
 from cnnlab.data.imagenet import words_of_classes
 from cnnlab.data.layouts import scan
 from cnnlab.data.leaks import note_leaks
-from cnnlab.data.listing import Listing, class_names, fill_splits
+from cnnlab.data.listing import Entry, Listing, class_names, fill_splits
 from cnnlab.data.manifest import read_manifest, write_manifest
 from cnnlab.data.names import Names
 from cnnlab.data.parts import Parts, fingerprint, part_from
@@ -46,11 +46,19 @@ def load_folder(
     more than the fraction `max_bad` of all (one is always let pass, unless `max_bad` is 0), when the
     folder has no usable layout, or when the images would not fit in memory.
     """
-    found = _find(folder, manifest, val_images, seed, final)
+    return in_memory_parts(
+        _find(folder, manifest, val_images, seed, final), str(folder), pixels, max_bad=max_bad, report=report
+    )
+
+
+def in_memory_parts(
+    found: Found, name: str, pixels: int, *, max_bad: float = 0.01, report: Report | None = None
+) -> Parts:
+    """Decode the images found as `load_folder` does; `name` is the data set's."""
     _check_memory(len(found.photos), pixels)
     images, reasons = _decode_all(found.photos, pixels, report)
     skipped = tuple(reason for reason in reasons if reason)
-    refuse_too_many(skipped, len(found.photos), max_bad, str(folder))
+    refuse_too_many(skipped, len(found.photos), max_bad, name)
     good = np.array([reason is None for reason in reasons])
     _check_every_class(found, good)
     readable = (found.photos.take(places[good[places]]) for places in found.places.values())
@@ -62,7 +70,7 @@ def load_folder(
     tested = test if len(test) else None
     notes = (*found.notes, *found.photos.damaged.notes, *note_leaks(train, val, tested))
     digest = fingerprint(train, val, tested)
-    return Parts(str(folder), train, val, tested, found.class_names, found.source, digest, skipped, notes)
+    return Parts(name, train, val, tested, found.class_names, found.source, digest, skipped, notes)
 
 
 def open_folder(
@@ -72,16 +80,37 @@ def open_folder(
 
     Raises `DataError` when the folder has no usable layout, or a shard is cut short.
     """
-    found = _find(folder, manifest, val_images, seed, final)
+    return on_disk_parts(_find(folder, manifest, val_images, seed, final), str(folder))
+
+
+def open_whole(folder: Path, *, manifest: Path | None = None) -> Parts:
+    """List the images of `folder` as `Photos` without dividing them: all of them are the test part.
+
+    Where the folder or the manifest names parts by itself, these stay. `class_names` are all that are found; none has
+    to be in train.
+
+    Raises `DataError` when the folder has no usable layout, or a shard is cut short.
+    """
+    listing, files = list_images(folder, manifest)
+    rest = Split.TRAIN if any(entry.split for entry in listing.entries) else Split.TEST
+    entries = tuple(entry if entry.split else replace(entry, split=rest) for entry in listing.entries)
+    classes = listing.classes or tuple(sorted({entry.label for entry in entries}))
+    source = f"the manifest {manifest}" if manifest else f"the folder {folder}"
+    shown = words_of_classes(folder, classes)
+    return on_disk_parts(Found(*_labelled(entries, files, classes), shown, listing.notes, source), str(folder))
+
+
+def on_disk_parts(found: Found, name: str) -> Parts:
+    """Leave the images found on disk, as `open_folder` does; `name` is the data set's."""
     train, val, test = (found.photos.take(found.places[split]) for split in Split)
     tested = test if len(test) else None
     notes = (*found.notes, *note_leaks(train, val, tested))
     digest = fingerprint(train, val, tested)
-    return Parts(str(folder), train, val, tested, found.class_names, found.source, digest, notes=notes)
+    return Parts(name, train, val, tested, found.class_names, found.source, digest, notes=notes)
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """All images of a data folder, where in them each split's lie, and how their classes are shown."""
 
     photos: Photos
@@ -91,15 +120,12 @@ class _Found:
     source: str
 
 
-def _find(folder: Path, manifest: Path | None, val_images: int | None, seed: int, final: bool) -> _Found:
-    listing, files = _list(folder, manifest)
+def _find(folder: Path, manifest: Path | None, val_images: int | None, seed: int, final: bool) -> Found:
+    listing, files = list_images(folder, manifest)
     entries = fill_splits(listing.entries, val_images=val_images, seed=seed)
     classes = listing.classes or class_names(entries)
-    numbers = {name: number for number, name in enumerate(classes)}
-    labels = np.fromiter((numbers[entry.label] for entry in entries), np.int64, len(entries))
-    names = files.paths if isinstance(files, FolderFiles) else Names(entry.path for entry in entries)
-    splits = np.array([str(entry.split) for entry in entries])
-    places = {split: np.flatnonzero(splits == split.value) for split in Split}
+    photos, places = _labelled(entries, files, classes)
+    labels = photos.labels.numpy()
     if final:
         every = np.concatenate([places[Split.TRAIN], places[Split.VAL]])
         places = {**places, Split.TRAIN: every, Split.VAL: every[:0]}
@@ -107,10 +133,20 @@ def _find(folder: Path, manifest: Path | None, val_images: int | None, seed: int
     unseen = (_unseen_classes(labels[places[split]], split, shown) for split in Split)
     notes = (*listing.notes, *(note for each in unseen for note in each))
     source = f"the manifest {manifest}" if manifest else f"the folder {folder}"
-    return _Found(Photos(torch.from_numpy(labels), names, files), places, shown, notes, source)
+    return Found(photos, places, shown, notes, source)
 
 
-def _list(folder: Path, manifest: Path | None) -> tuple[Listing, Files]:
+def _labelled(entries: Sequence[Entry], files: Files, classes: Sequence[str]) -> tuple[Photos, dict[Split, Indices]]:
+    """All images with the numbers of their classes, and where in them each split's lie."""
+    numbers = {name: number for number, name in enumerate(classes)}
+    labels = np.fromiter((numbers[entry.label] for entry in entries), np.int64, len(entries))
+    names = files.paths if isinstance(files, FolderFiles) else Names(entry.path for entry in entries)
+    splits = np.array([str(entry.split) for entry in entries])
+    photos = Photos(torch.from_numpy(labels), names, files)
+    return photos, {split: np.flatnonzero(splits == split.value) for split in Split}
+
+
+def list_images(folder: Path, manifest: Path | None) -> tuple[Listing, Files]:
     """List a folder's images with where their bytes lie: a manifest says which, else shards, else folders."""
     if manifest is None and find_shards(folder):
         return scan_shards(folder)
@@ -172,7 +208,7 @@ def _decode_all(photos: Photos, pixels: int, report: Report | None) -> tuple[npt
     return images, reasons
 
 
-def _check_every_class(found: _Found, good: npt.NDArray[np.bool_]) -> None:
+def _check_every_class(found: Found, good: npt.NDArray[np.bool_]) -> None:
     train = found.places[Split.TRAIN]
     labels = found.photos.labels.numpy()
     lost = sorted(set(labels[train].tolist()) - set(labels[train[good[train]]].tolist()))

@@ -101,6 +101,11 @@ def _digest_images(digest: hashlib._Hash, part: Part | Photos) -> None:
         digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
 
 
+def choose(part: Part | Photos, indices: npt.NDArray[np.int64]) -> Part | Photos:
+    """Give only the images at `indices` (M,), in memory or on disk as they were."""
+    return part.take(indices) if isinstance(part, Photos) else take(part, indices)
+
+
 def photos_of(part: Part | Photos) -> Photos | None:
     """Give the files of a part's images; None for images that never were files of their own."""
     return part if isinstance(part, Photos) else part.photos

@@ -29,6 +29,10 @@ Indices = npt.NDArray[np.int64]
 class Files(Protocol):
     """Where the bytes of photos lie."""
 
+    @property
+    def folder(self) -> Path:
+        """The data folder that the photos' names are relative to."""
+
     def read(self, index: int) -> bytes:
         """Give the bytes of one image file; raises `ImageError`, naming it."""
 
@@ -48,6 +52,11 @@ class FolderFiles:
 
     root: Path
     paths: Names
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return self.root
 
     def read(self, index: int) -> bytes:
         """Give the bytes of one file; raises `ImageError` for one too large, or no regular file."""

@@ -48,6 +48,11 @@ class ShardFiles:
     offset: Indices
     size: Indices
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the shards."""
+        return self.shards[0].parent
+
     def read(self, index: int) -> bytes:
         """Give the bytes of one image; raises `ImageError`, naming the shard, when it no longer has them."""
         path, size = self.shards[int(self.shard[index])], int(self.size[index])

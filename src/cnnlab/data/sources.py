@@ -48,19 +48,14 @@ def load(
 
     Raises `UsageError` for a name that is neither, `DataError` for data that cannot be used.
     """
-    if isinstance(data, str):
-        name = data.lower().replace("-", "_")
-        if name in NAMES and manifest is not None:
+    if isinstance(data, str) and is_name(data):
+        name = _plain(data)
+        if manifest is not None:
             raise UsageError(f"a manifest goes with a folder of images, not with {name!r}")
         if name in PUBLISHED:
             return load_published(PUBLISHED[name], folder, val_images, seed, final, report)
-        if name == "synthetic":
-            return _load_synthetic(val_images, seed, final)
-    path = Path(data).expanduser()
-    if path.suffix == ".csv" and path.is_file() and manifest is None:
-        path, manifest = path.parent, path
-    if not path.is_dir():
-        raise _not_found(data, path)
+        return _load_synthetic(val_images, seed, final)
+    path, manifest = locate(data, manifest)
     if photos:
         return open_folder(path, manifest=manifest, val_images=val_images, seed=seed, final=final)
     return load_folder(
@@ -73,6 +68,30 @@ def load(
         max_bad=max_bad,
         report=report,
     )
+
+
+def is_name(data: str) -> bool:
+    """Whether `data` is one of `NAMES`, however it is written, and not a folder."""
+    return _plain(data) in NAMES
+
+
+def _plain(data: str) -> str:
+    return data.lower().replace("-", "_")
+
+
+def locate(data: str | Path, manifest: Path | None = None) -> tuple[Path, Path | None]:
+    """The data folder that is meant by `data`, and the manifest in it, if that is what `data` is.
+
+    Raises:
+        DataError: there is no such folder.
+        UnknownNameError: nor could it be one; the message offers the nearest names of data sets.
+    """
+    path = Path(data).expanduser()
+    if path.suffix == ".csv" and path.is_file() and manifest is None:
+        path, manifest = path.parent, path
+    if not path.is_dir():
+        raise _not_found(data, path)
+    return path, manifest
 
 
 def load_published(

@@ -25,12 +25,17 @@ class _Evaluate(ModuleType):
         data: str | Path,
         *,
         protocol: str | None = None,
-        split: str | Split = "test",
+        split: str | Split | None = None,
+        skip_unknown: bool = False,
     ) -> Evaluation:
-        """Test `classifier` on a split of `data` by `protocol` (None: its own); a test read is recorded."""
+        """Test `classifier` on `data` by `protocol` (None: its own); a test read is recorded.
+
+        Its own data is divided as when it was trained; of other labelled images all are used. None takes the test part,
+        or the validation part where there is no other. `skip_unknown` leaves out classes the network does not know.
+        """
         from cnnlab.evaluate.examine import evaluate_on
 
-        return evaluate_on(classifier, str(data), protocol=protocol, split=split)
+        return evaluate_on(classifier, str(data), protocol=protocol, split=split, skip_unknown=skip_unknown)
 
 
 sys.modules[__name__].__class__ = _Evaluate

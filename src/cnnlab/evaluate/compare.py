@@ -18,16 +18,20 @@ import torch
 from torch import Tensor
 
 from cnnlab.data.parts import Part
+from cnnlab.data.paths import same_path
 from cnnlab.data.photos import Photos
 from cnnlab.data.preprocess import normalise
+from cnnlab.data.sources import is_name
 from cnnlab.errors import DataError, UsageError, command
 from cnnlab.evaluate.answers import Answers, ClassScore, answers_from
+from cnnlab.evaluate.class_match import some_names
 from cnnlab.evaluate.classifier import Classifier, Config, load, read_config, trained_on
-from cnnlab.evaluate.examine import examine, load_for, part_of, require_split, some_names, split_there
+from cnnlab.evaluate.examine import examine
 from cnnlab.evaluate.intervals import spread, wilson
 from cnnlab.evaluate.paired import bootstrap_difference, holm, mcnemar, paired_interval, seeds_test
 from cnnlab.evaluate.predict import original_image
 from cnnlab.evaluate.protocols import get_protocol, looks
+from cnnlab.evaluate.tested_on import load_unseen, part_of, require_split, split_there
 from cnnlab.models.describe import cost
 from cnnlab.types import Split
 
@@ -122,6 +126,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
     disagreements: tuple[Disagreement, ...]
     disagreeing_images: int
+    notes: tuple[str, ...] = ()  # what else is to be known of the images, such as which were left out
 
 
 @dataclass(frozen=True)
@@ -175,19 +180,19 @@ def compare(
     every = [seed for seeds in members for seed in seeds]
     _require_alike(every, [read_config(each) for each in every])
     data = data or _common_data(every)
+    splits = None if split is None else (Split(split),)
+    names = read_config(every[0]).labels.names
+    parts = load_unseen(names, every, data, folder=folder, splits=splits)
+    split = Split(split or split_there(parts))
+    part = part_of(parts, split, data)
     firsts = [load(seeds[0], device=device) for seeds in members]
-    parts = load_for(firsts[:1], data, folder=folder)
-    split = split or split_there(parts)
-    if split == Split.VAL:
-        _require_same_division(every, data)
-    part = part_of(parts, Split(split), data)
     why = command("compare", *folders)
     contenders = []
     for name, first, seeds in zip(_names(folders), firsts, members, strict=True):
-        answers = [_ask(first, part, protocol, Split(split), why)]
-        answers += [_ask(load(each, device=device), part, protocol, Split(split), why) for each in seeds[1:]]
+        answers = [_ask(first, part, protocol, split, why)]
+        answers += [_ask(load(each, device=device), part, protocol, split, why) for each in seeds[1:]]
         contenders.append(_Contender(name, tuple(seeds), first, tuple(answers)))
-    return _compare(contenders, part, data, Split(split)), part
+    return replace(_compare(contenders, part, data, split), notes=parts.notes), part
 
 
 def _ask(classifier: Classifier, part: Part | Photos, protocol: str | None, split: Split, why: str) -> Answers:
@@ -242,29 +247,12 @@ def _common_data(folders: Sequence[Path]) -> str:
     found = {folder: trained_on(folder) for folder in folders}
     first = folders[0]
     for folder, data in found.items():
-        if data != found[first]:
+        if data != found[first] and (is_name(data) or is_name(found[first]) or not same_path(data, found[first])):
             raise UsageError(
                 f"{first} was trained on {found[first]}, {folder} on {data}; name the data to compare them on: "
                 f"{command('compare', first, folder, 'DATA')}"
             )
     return found[first]
-
-
-def _require_same_division(folders: Sequence[Path], data: str) -> None:
-    """Refuse validation images that one run held out and another may have trained on."""
-    digests = {}
-    for folder in folders:
-        try:
-            if trained_on(folder) == data:
-                digests[folder] = json.loads((folder / "data.json").read_text(encoding="utf-8"))["sha256"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise UsageError(f"{folder} does not say how its data was divided; compare with --split test") from None
-    for folder, digest in digests.items():
-        if digest != digests[folders[0]]:
-            raise UsageError(
-                f"{folders[0]} and {folder} held out other validation images (--final, or another val_images), so "
-                "one may have trained on what the other is tested on; compare with --split test"
-            )
 
 
 # -- the comparison ----------------------------------------------------------------------------------------------

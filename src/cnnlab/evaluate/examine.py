@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,21 +10,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cnnlab.data.parts import Part, Parts
+from cnnlab.data.parts import Part
 from cnnlab.data.photos import Photos
-from cnnlab.data.sources import load as load_data
-from cnnlab.errors import CheckpointError, DataError, UsageError, command, unknown_name
-from cnnlab.evaluate.classifier import DEFAULT_PIXELS, Classifier, record_test_read
+from cnnlab.errors import CheckpointError, DataError, command
+from cnnlab.evaluate.classifier import Classifier, record_test_read
 from cnnlab.evaluate.intervals import wilson
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy, top_k_hits
 from cnnlab.evaluate.predict import Outcome, Predict, macs_per_image, predict_part
 from cnnlab.evaluate.protocols import Protocol, get_protocol
+from cnnlab.evaluate.tested_on import load_for, part_of, require_split, split_there
 from cnnlab.models.device import place_network
 from cnnlab.types import Split
-
-SHOWN_CLASSES = 20
-IMAGENET_CLASSES = 1000
-WORDNET_ID = re.compile(r"n\d{8}")
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,8 @@ class Evaluation:
     """The outcome of one test: shares in [0, 1], the 95% interval of top1, seconds of the whole pass.
 
     `macs` are the multiply-accumulates of all views of one image by all members of an ensemble; `skipped` names the
-    images left out, each with its reason.
+    images left out, each with its reason; `notes` say what else is to be known of the images, such as which are left
+    out because the network was trained on them.
     """
 
     protocol: str
@@ -47,6 +42,7 @@ class Evaluation:
     seconds: float
     macs: int = 0
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -158,128 +154,17 @@ def evaluate_on(
     *,
     folder: Path | None = None,
     protocol: str | None = None,
-    split: str | Split = Split.TEST,
+    split: str | Split | None = None,
     max_bad: float = 0.01,
+    skip_unknown: bool = False,
 ) -> Evaluation:
-    """Test `classifier` on a split of `data`; see `load_for` and `evaluate`."""
-    require_split(split)
-    part = part_of(load_for([classifier], data, folder=folder, max_bad=max_bad), Split(split), data)
+    """Test `classifier` on a split of `data` (None: its test part, or what there is); see `load_for` and `evaluate`."""
+    if split is not None:
+        require_split(split)
+    splits = None if split is None else (Split(split),)
+    parts = load_for([classifier], data, folder=folder, max_bad=max_bad, splits=splits, skip_unknown=skip_unknown)
+    chosen = Split(split or split_there(parts))
+    part = part_of(parts, chosen, data)
     why = command("eval", data)
-    return evaluate(classifier, part, protocol=protocol, split=Split(split), why=why, max_bad=max_bad)
-
-
-def load_for(members: Sequence[Classifier], data: str, *, folder: Path | None = None, max_bad: float = 0.01) -> Parts:
-    """The parts of `data`; the photos of a folder stay on disk, and a run's own data is divided as it was then.
-
-    Raises:
-        UsageError: the members do not know the same classes.
-        DataError: the data cannot be used, or has other classes than the members; lists them.
-    """
-    names = members[0].config.labels.names
-    for each in members[1:]:
-        if each.config.labels.names != names:
-            raise UsageError(
-                f"an ensemble needs the same classes in the same order; {members[0].folder} has {some_names(names)}; "
-                f"{each.folder} has {some_names(each.config.labels.names)}"
-            )
-    pixels = members[0].config.preprocess.crop_pixels or DEFAULT_PIXELS
-    own = _division(members[0].folder, data)
-    parts = load_data(
-        data,
-        folder=folder or own.folder,
-        manifest=own.manifest,
-        val_images=own.val_images,
-        final=own.final,
-        pixels=pixels,
-        photos=True,
-        max_bad=max_bad,
-    )
-    if not same_classes(names, parts.class_names):
-        raise _other_classes(names, parts.class_names, data)
-    return parts
-
-
-def same_classes(known: Sequence[str], found: Sequence[str]) -> bool:
-    """Whether two lists name the same classes in the same order; ImageNet's go by several names."""
-    return tuple(known) == tuple(found) or _both_are_imagenet(known, found)
-
-
-def _both_are_imagenet(known: Sequence[str], found: Sequence[str]) -> bool:
-    """Whether the thousand classes of ImageNet are meant, which folders call by WordNet ids or by longer words.
-
-    All keep the order of the ids. torchvision's names are the first of the words, with a few exceptions.
-    """
-    if not len(known) == len(found) == IMAGENET_CLASSES:
-        return False
-    ids = all(WORDNET_ID.fullmatch(name) for name in found)
-    alike = sum(name in words for name, words in zip(known, found, strict=True))
-    return (ids and known[0] == "tench") or alike >= 0.9 * IMAGENET_CLASSES
-
-
-@dataclass(frozen=True)
-class _Division:
-    """How a run's own data was found and divided."""
-
-    folder: Path | None = None
-    manifest: Path | None = None
-    val_images: int | None = None
-    final: bool = False
-
-
-def _division(run: Path | None, data: str) -> _Division:
-    """The run's own division where `data` is what it was trained on, else none in particular.
-
-    So the validation images of a test are those that training held out.
-    """
-    if run is None:
-        return _Division()
-    try:
-        settings = json.loads((run / "settings.json").read_text(encoding="utf-8"))
-        recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-        if settings["data"] != data:
-            return _Division()
-        folder, manifest = settings.get("data_folder"), settings.get("manifest")
-        return _Division(
-            folder=Path(folder) if folder else None,
-            manifest=Path(manifest) if manifest else None,
-            val_images=recipe.get("val_images") if recipe.get("data") == data else None,
-            final=bool(settings.get("final")),
-        )
-    except (OSError, ValueError, KeyError, TypeError):  # a bundle has no such files
-        return _Division()
-
-
-def _other_classes(known: Sequence[str], found: Sequence[str], data: str) -> DataError:
-    missing, strange = sorted(set(known) - set(found)), sorted(set(found) - set(known))
-    apart = "; ".join(
-        f"{what}: {some_names(names)}" for what, names in (("missing", missing), ("unknown to it", strange)) if names
-    )
-    return DataError(
-        f"the network was trained for the classes {some_names(known)}; {data} has {some_names(found)}; "
-        f"{apart or 'they come in another order'}; give data with the same classes"
-    )
-
-
-def some_names(names: Sequence[str]) -> str:
-    """The first few names, and how many there are in all where more are left out."""
-    more = f", … ({len(names)} in all)" if len(names) > SHOWN_CLASSES else ""
-    return ", ".join(names[:SHOWN_CLASSES]) + more
-
-
-def require_split(split: str) -> None:
-    """Refuse, with `UnknownNameError`, a split that is not train, val or test."""
-    if split not in list(Split):
-        raise unknown_name("split", split, list(Split))
-
-
-def split_there(parts: Parts) -> Split:
-    """The part to test on where none is named: the test part, else the validation part, else the training part."""
-    return next((split for split in (Split.TEST, Split.VAL) if getattr(parts, split)), Split.TRAIN)
-
-
-def part_of(parts: Parts, split: Split, data: str) -> Part | Photos:
-    """One part of a data set; raises `DataError` when it has no such part."""
-    part: Part | Photos | None = getattr(parts, split)
-    if part is None or len(part) == 0:
-        raise DataError(f"{data} has no {split} part; it has {len(parts.train)} images to train on; try --split val")
-    return part
+    tested = evaluate(classifier, part, protocol=protocol, split=chosen, why=why, max_bad=max_bad)
+    return replace(tested, notes=parts.notes)

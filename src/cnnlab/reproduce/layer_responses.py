@@ -14,8 +14,8 @@ from cnnlab.data.parts import in_memory, take
 from cnnlab.data.preprocess import normalise
 from cnnlab.data.smaller import resized
 from cnnlab.evaluate.classifier import load
-from cnnlab.evaluate.examine import load_for, part_of
 from cnnlab.evaluate.paired import mcnemar, seeds_test
+from cnnlab.evaluate.tested_on import load_for, part_of
 from cnnlab.report.charts import Line, line_chart
 from cnnlab.report.reproduction_page import Claim, Value
 from cnnlab.reproduce import degradation

@@ -13,8 +13,9 @@ from cnnlab.data.parts import Part
 from cnnlab.data.photos import Photos
 from cnnlab.evaluate.answers import answers_from
 from cnnlab.evaluate.classifier import Classifier, load, trained_on
-from cnnlab.evaluate.examine import examine, load_for, part_of
+from cnnlab.evaluate.examine import examine
 from cnnlab.evaluate.intervals import wilson
+from cnnlab.evaluate.tested_on import load_for, part_of
 from cnnlab.recipes import resnet2015
 from cnnlab.recipes.recipe import Option
 from cnnlab.report.charts import Row, row_chart

@@ -399,7 +399,7 @@ class FollowedRun(RunFolder):
     def close(self) -> None:
         """Leave it as it is."""
 
-    def write_json(self, name: str, values: object) -> None:
+    def write_bytes(self, name: str, data: bytes) -> None:
         """Leave that to rank 0."""
 
     def log(self, values: Mapping[str, float | int | str]) -> None:

@@ -12,8 +12,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from statistics import mean
 
-from cnnlab.data.parts import Part, Parts, take
-from cnnlab.data.photos import Indices, Photos
+from cnnlab.data.parts import Parts, choose
 from cnnlab.data.splits import few_of_each
 from cnnlab.errors import NonFiniteLossError, UsageError, command
 from cnnlab.models.catalog import require_model
@@ -106,11 +105,7 @@ def few_parts(parts: Parts, images: int, seed: int) -> Parts:
         UsageError: there are not so many.
     """
     chosen = few_of_each(parts.train.labels.numpy(), images, seed)
-    return replace(parts, train=_take(parts.train, chosen), val=_take(parts.train, chosen[:0]), test=None)
-
-
-def _take(part: Part | Photos, indices: Indices) -> Part | Photos:
-    return take(part, indices) if isinstance(part, Part) else part.take(indices)
+    return replace(parts, train=choose(parts.train, chosen), val=choose(parts.train, chosen[:0]), test=None)
 
 
 def overfit(training: Training) -> Overfit:

@@ -38,7 +38,7 @@ BAD_STEP = "bad-step"  # a folder with the training before the last bad step, an
 # What a start writes before `recipe.json`, from which on a run can be resumed.
 BEFORE_START = (
     *(LOCK, "preprocess.json", "whitening.safetensors"),
-    *("data.json", "environment.json", "settings.json"),
+    *("data.json", "division.csv", "environment.json", "settings.json"),
 )
 TIMING = ("seconds", "images_per_second")  # what differs between two runs of the same seed
 
@@ -96,7 +96,11 @@ class RunFolder:
 
     def write_json(self, name: str, values: object) -> None:
         """Write `values` as the JSON file `name`; at any moment it holds its old bytes or all of the new."""
-        replace_file(self.path / name, json.dumps(values, indent=1).encode(), Disk())
+        self.write_bytes(name, json.dumps(values, indent=1).encode())
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Write `data` as the file `name`; at any moment it holds its old bytes or all of the new."""
+        replace_file(self.path / name, data, Disk())
 
     def read_json(self, name: str) -> Any:
         """The values in the JSON file `name`."""

@@ -16,7 +16,9 @@ from pydantic import TypeAdapter
 
 from cnnlab.data import sources
 from cnnlab.data.balance import class_weights, image_weights
+from cnnlab.data.division import DATA, read_division
 from cnnlab.data.parts import Part, Parts
+from cnnlab.data.paths import same_path, whole_path
 from cnnlab.data.photos import Photos
 from cnnlab.data.smaller import with_pixels, with_train_images
 from cnnlab.data.whitening import load_whitening, save_whitening
@@ -54,6 +56,7 @@ from cnnlab.train.loop import Training, fit
 from cnnlab.train.lr_range import HIGHEST, LOWEST, STEPS, LrRange, find_lr, with_lr
 from cnnlab.train.memory import with_largest_batch
 from cnnlab.train.overfit import MOST_STEPS, Overfit, few_parts, for_a_few, overfit
+from cnnlab.train.own_data import load_again, write_data
 from cnnlab.train.patience import best_epoch
 from cnnlab.train.pretrained import Source, find_source
 from cnnlab.train.record import RunFolder, environment
@@ -63,6 +66,7 @@ from cnnlab.train.watch import Watch, WatchSteps
 from cnnlab.types import Labels, Preprocess, Split
 
 RECIPE, SETTINGS, PREPROCESS, RESULT = "recipe.json", "settings.json", "preprocess.json", "result.json"
+PATHS = ("data", "data_folder", "manifest", "pretrained")
 # When a run goes on.
 CHANGEABLE = ("save_seconds", "keep", "workers", "on_bad_step", "spike", "rank_seconds", "graphs", "fsdp")
 
@@ -161,6 +165,7 @@ def train_run(
         NonFiniteLossError, CheckpointError: see `fit`.
     """
     recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
+    settings = anchored(settings)
     if settings.minutes is not None and settings.minutes <= 0:
         raise UsageError(f"--minutes must be above 0; seen {settings.minutes}")
     if settings.final and isinstance(recipe.schedule, Plateau):
@@ -223,6 +228,17 @@ def go_on_or_train(recipe: str | Recipe, settings: Settings, folder: Path | None
     return resume_run(folder, "auto", changes={name: getattr(settings, name) for name in CHANGEABLE})
 
 
+def anchored(settings: Settings) -> Settings:
+    """The settings with every path whole, so that they mean the same from any working folder."""
+    named = sources.is_name(settings.data)
+    changes: dict[str, Any] = {}
+    for field in PATHS:
+        given = getattr(settings, field)
+        if given is not None and not (field == "data" and named) and Path(given).expanduser().exists():
+            changes[field] = str(whole_path(given))
+    return replace(settings, **changes)
+
+
 def _scale(settings: Settings) -> Scale:
     return Scale(settings.sync_bn, settings.rank_seconds, settings.fsdp)
 
@@ -230,18 +246,20 @@ def _scale(settings: Settings) -> Scale:
 def require_the_same(folder: Path, recipe: Recipe, settings: Settings) -> None:
     """Refuse to go on with a run that began with another recipe or other settings.
 
-    What `CHANGEABLE` names does not count, nor what the run was to find by itself.
+    What `CHANGEABLE` names does not count, nor what the run was to find by itself. A path is what it leads to.
 
     Raises:
         UsageError: names each difference.
     """
-    settings_before = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    began = {**flat(recipes.to_dict(recipes.read(folder / RECIPE))), **settings_before}
-    given = {**flat(recipes.to_dict(recipe)), **asdict(settings)}
+    before = Settings(**json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
+    began = {**flat(recipes.to_dict(recipes.read(folder / RECIPE))), **asdict(anchored(before))}
+    given = {**flat(recipes.to_dict(recipe)), **asdict(anchored(settings))}
     found = {"batch_size", "optimizer.lr", "epochs"} if settings.auto_batch_size or settings.auto_lr else set()
     names = [name for name in given if name not in (*CHANGEABLE, *found)]
     changed = [
-        f"{name}: {began.get(name)} before, now {given[name]}" for name in names if began.get(name) != given[name]
+        f"{name}: {began.get(name)} before, now {given[name]}"
+        for name in names
+        if began.get(name) != given[name] and not (name in PATHS and same_path(began.get(name), given[name]))
     ]
     if changed:
         raise UsageError(
@@ -328,7 +346,7 @@ def _train(
     if resume is not None:
         training.restore(resume)
     else:
-        _write_inputs(run, recipe, settings, parts, device)
+        _write_inputs(run, recipe, settings, inputs)
     watch.started(_title(recipe, parts, training, device))
     try:
         fit(training)
@@ -361,7 +379,7 @@ class Inputs:
         keep_freed_memory()
         device = team.device(settings.device)
         with team.one_before_the_others():
-            parts = _load_parts(recipe, settings, watch)
+            parts = _load_parts(recipe, settings, run, watch)
             source = _source(recipe, settings, run)
         return cls(run, device, parts, source, _preprocess(recipe, settings, parts, source, run), team)
 
@@ -448,18 +466,22 @@ def _preprocess(recipe: Recipe, settings: Settings, parts: Parts, source: Source
     return replace(given, resize_pixels=own.resize_pixels, crop_pixels=own.crop_pixels)
 
 
-def _load_parts(recipe: Recipe, settings: Settings, watch: Watch) -> Parts:
-    parts = sources.load(
-        settings.data,
-        folder=Path(settings.data_folder) if settings.data_folder else None,
-        manifest=Path(settings.manifest) if settings.manifest else None,
-        val_images=recipe.val_images if settings.data == recipe.data else None,
-        final=settings.final,
-        pixels=recipe.folder_pixels,
-        photos=recipe.crop is not None,
-        max_bad=settings.max_bad,
-        report=watch.loading,
-    )
+def _load_parts(recipe: Recipe, settings: Settings, run: RunFolder, watch: Watch) -> Parts:
+    division = read_division(run.path) if (run.path / RECIPE).is_file() else None
+    if division is not None:  # the run has begun, and goes on with what it was given then
+        parts = load_again(division, run, watch, pixels=recipe.folder_pixels, photos=recipe.crop is not None)
+    else:
+        parts = sources.load(
+            settings.data,
+            folder=Path(settings.data_folder) if settings.data_folder else None,
+            manifest=Path(settings.manifest) if settings.manifest else None,
+            val_images=recipe.val_images if settings.data == recipe.data else None,
+            final=settings.final,
+            pixels=recipe.folder_pixels,
+            photos=recipe.crop is not None,
+            max_bad=settings.max_bad,
+            report=watch.loading,
+        )
     if settings.train_images is not None:
         parts = with_train_images(parts, settings.train_images)
     if settings.pixels is not None:
@@ -471,7 +493,7 @@ def _load_parts(recipe: Recipe, settings: Settings, watch: Watch) -> Parts:
 
 def _compare_data(run: RunFolder, parts: Parts) -> None:
     """Refuse to resume on other data than the run began with."""
-    before = run.read_json("data.json")
+    before = run.read_json(DATA)
     if before["sha256"] != parts.sha256:
         raise DataError(
             f"the data of {run.path} has changed since it began (SHA-256 {before['sha256'][:12]}…, now "
@@ -479,25 +501,13 @@ def _compare_data(run: RunFolder, parts: Parts) -> None:
         )
 
 
-def _write_inputs(run: RunFolder, recipe: Recipe, settings: Settings, parts: Parts, device: torch.device) -> None:
+def _write_inputs(run: RunFolder, recipe: Recipe, settings: Settings, inputs: Inputs) -> None:
     """Write down what the run starts from, `recipe.json` last: from then on it can be resumed."""
-    run.write_json("data.json", _describe_data(parts))
-    run.write_json("environment.json", environment(device))
+    if inputs.team.world.first:
+        write_data(run, inputs.parts, settings.manifest or settings.data)
+    run.write_json("environment.json", environment(inputs.device))
     run.write_json(SETTINGS, asdict(settings))
     run.write_json(RECIPE, recipes.to_dict(recipe))
-
-
-def _describe_data(parts: Parts) -> dict[str, Any]:
-    return {
-        "name": parts.name,
-        "source": parts.source,
-        "sha256": parts.sha256,
-        "train_images": len(parts.train),
-        "val_images": len(parts.val),
-        "test_images": len(parts.test) if parts.test is not None else 0,
-        "class_names": list(parts.class_names),
-        "skipped": list(parts.skipped),
-    }
 
 
 def _title(recipe: Recipe, parts: Parts, training: Training, device: torch.device) -> str:
