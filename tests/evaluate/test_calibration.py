@@ -27,9 +27,10 @@ from cnnlab.evaluate.calibration import (
     trust,
 )
 from cnnlab.evaluate.classifier import load
-from cnnlab.evaluate.examine import examine, load_for
+from cnnlab.evaluate.examine import examine
 from cnnlab.evaluate.metrics import brier_score, calibration_error, negative_log_likelihood
 from cnnlab.evaluate.predict import Outcome
+from cnnlab.evaluate.tested_on import load_for
 from cnnlab.types import Split
 
 

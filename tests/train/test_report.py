@@ -9,7 +9,8 @@ import pytest
 from cnnlab.errors import UsageError
 from cnnlab.evaluate.answers import Answers, answers_from
 from cnnlab.evaluate.classifier import load
-from cnnlab.evaluate.examine import examine, load_for
+from cnnlab.evaluate.examine import examine
+from cnnlab.evaluate.tested_on import load_for
 from cnnlab.models.describe import cost
 from cnnlab.report.page import percent
 from cnnlab.report.run_page import short

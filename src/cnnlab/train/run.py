@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from cnnlab.data import sources
 from cnnlab.data.balance import class_weights, image_weights
 from cnnlab.data.division import DATA, read_division
-from cnnlab.data.parts import Part, Parts
+from cnnlab.data.parts import Part, Parts, file_of
 from cnnlab.data.paths import same_path, whole_path
 from cnnlab.data.photos import Photos
 from cnnlab.data.smaller import with_pixels, with_train_images
@@ -561,8 +561,7 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
 
 def _file_of(part: Part | Photos, index: int) -> str | None:
     """Where an image of a part lies, None where it is not a file of its own, or of a name that cannot be typed."""
-    photos = part.photos if isinstance(part, Part) else part
-    path = photos.files.path(index) if photos is not None else None
+    path = file_of(part, index)
     return str(path) if path is not None and str(path).isprintable() else None
 
 
