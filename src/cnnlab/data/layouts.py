@@ -20,7 +20,7 @@ from cnnlab.data.part_names import is_part_name, is_unlabelled, never_a_class, p
 from cnnlab.data.tables import ENDINGS
 from cnnlab.data.tree import Folder, Tree, read_tree
 from cnnlab.data.walk import told, told_of_others
-from cnnlab.errors import DataError
+from cnnlab.errors import DataError, command
 from cnnlab.types import Split
 
 _PICTURES = {"images", "image", "imgs", "img", "jpegimages"}
@@ -208,7 +208,7 @@ class _Scan:
             (),
             (
                 f"{where} has {folder.num_images:,} images without class folders, and no list of their classes: left "
-                f"alone, there to be predicted: cnnlab predict RUN {where}",
+                f"alone, there to be predicted: {command('predict', 'RUN', where)}",
             ),
         )
 

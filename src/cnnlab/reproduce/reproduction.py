@@ -136,6 +136,7 @@ def _environment() -> dict[str, Any]:
 
 def page_of(reproduction: Reproduction, findings: Findings, record: Mapping[str, Any]) -> str:
     """The page of a reproduction's findings."""
+    seeds = ("--runs", record["seeds"]) if record["seeds"] > 1 else ()
     return reproduction_page(
         title=reproduction.title,
         claim=reproduction.claim,
@@ -151,9 +152,6 @@ def page_of(reproduction: Reproduction, findings: Findings, record: Mapping[str,
             "Seeds": record["seeds"] or None,
             "Training and test": f"{record['seconds'] / 60:.1f} minutes" if record["runs"] else None,
             "Processor": f"{record['environment']['processor']}, {record['environment']['threads']} threads",
-            "Made by": command(
-                *("reproduce", record["name"], "--budget", record["budget"]),
-                *(("--runs", record["seeds"]) if record["seeds"] > 1 else ()),
-            ),
+            "Made by": command("reproduce", record["name"], "--budget", record["budget"], *seeds),
         },
     )
