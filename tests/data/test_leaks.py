@@ -28,11 +28,22 @@ def test_equal_files_are_found_and_told(folder: Path) -> None:
     parts = load(folder, photos=True)
     found = find_repeats({Split.TRAIN: parts.train, Split.VAL: parts.val})
     assert found.num_repeats == 1
-    assert found.leaks == (Leak(Split.TRAIN, 1, Split.VAL, 7),)
-    expected = "1 images lie in two parts, so their results will look too good: train/a/001.JPEG = val/b/003.JPEG"
-    assert parts.notes == (expected,)
+    assert found.leaks == found.two_classes == (Leak(Split.TRAIN, 1, Split.VAL, 7),)
+    expected = (
+        "1 images lie in two parts, so their results will look too good: train/a/001.JPEG = val/b/003.JPEG",
+        "1 images lie in two classes, of which one is wrong: train/a/001.JPEG = val/b/003.JPEG",
+    )
+    assert parts.notes == expected
     in_memory = load(folder, pixels=16)
-    assert in_memory.notes == (expected,)
+    assert in_memory.notes == expected
+
+
+def test_a_photo_in_two_classes_of_train_is_told_as_such(folder: Path) -> None:
+    (folder / "val/b/003.JPEG").unlink()
+    shutil.copy(folder / "train/a/000.JPEG", folder / "train/b/x.JPEG")
+    assert load(folder, photos=True).notes == (
+        "1 images lie in two classes, of which one is wrong: train/a/000.JPEG = train/b/x.JPEG",
+    )
 
 
 def test_without_leaks_nothing_is_said(folder: Path) -> None:
@@ -65,7 +76,7 @@ def test_only_files_of_equal_size_are_read(folder: Path) -> None:
 def test_many_photos_are_left_to_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaks, "MAX_QUICK_IMAGES", 15)
     assert load(folder, photos=True).notes == (
-        "not looked for images that lie in two parts, there being 16: cnnlab data stats does",
+        "not looked for images that lie in two parts, there being 16: cnnlab data stats DATA does",
     )
 
 

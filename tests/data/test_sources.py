@@ -80,8 +80,12 @@ def test_a_misspelt_name_gets_a_suggestion() -> None:
 
 
 def test_paths_that_are_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(DataError, match="is a file; give a folder"):
+    for name, hint in (("a.bin", ""), ("labels.xlsx", "; save the spreadsheet as CSV"), ("pets.zip", "; unpack it")):
+        (tmp_path / name).write_text("x")
+        with pytest.raises(DataError, match=f"is a file; give a folder .* name{hint}"):
+            load(tmp_path / name)
+    (tmp_path / "a.txt").write_text("x.jpg cat")
+    with pytest.raises(DataError, match="names none of the 0 images"):
         load(tmp_path / "a.txt")
     with pytest.raises(DataError, match="there is no folder"):
         load(str(tmp_path / "none"))

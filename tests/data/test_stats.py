@@ -30,6 +30,7 @@ def test_counts_sizes_mean_and_repeats() -> None:
     assert found.num_bytes == 8 * 16
     assert found.num_repeats == 1
     assert found.num_leaks == 3
+    assert found.num_two_classes == 3
     assert found.leaks[0] == Leak(Split.TRAIN, 3, Split.VAL, 0)
     assert found.leaks[2] == Leak(Split.VAL, 1, Split.TEST, 1)
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from cnnlab.data import tree
 from cnnlab.data.tree import read_tree
+from cnnlab.data.walk import Walk
 from cnnlab.errors import DataError
 
 from .conftest import touch
@@ -30,12 +31,12 @@ def test_what_is_left_out_is_kept_with_why(tmp_path: Path, monkeypatch: pytest.M
     touch(tmp_path, "cat/0.png", "dog/0.png", ".git/x", "cat/@eaDir/0.png")
     (tmp_path / "cow").symlink_to(tmp_path / "cat")
     forbid(monkeypatch, "dog")
-    tree = read_tree(tmp_path)
-    assert tree.root.image_paths() == ["cat/0.png"]
-    assert [each.name for each in tree.root.folders] == ["cat", "dog"]
-    assert tree.why_unreadable(tree.root.folders[1]) == "cannot be read (Permission denied)"
-    assert tree.why_unreadable(tree.root.folders[0]) is None
-    assert f"{tmp_path}: left out, a link to another place in the same folder: cow" in tree.notes(tmp_path)
+    found = read_tree(tmp_path)
+    assert found.root.image_paths() == ["cat/0.png"]
+    assert [each.name for each in found.root.folders] == ["cat", "dog"]
+    assert found.why_unreadable(found.root.folders[1]) == "cannot be read (Permission denied)"
+    assert found.why_unreadable(found.root.folders[0]) is None
+    assert f"{tmp_path}: left out, a link to another place in the same folder: cow" in found.notes(tmp_path)
     forbid(monkeypatch, tmp_path.name)
     with pytest.raises(DataError, match=r"cannot be read \(Permission denied\); make it readable"):
         read_tree(tmp_path)
@@ -49,12 +50,9 @@ def test_a_folder_linked_twice_is_there_once(tmp_path: Path) -> None:
     assert [each.name for each in read_tree(tmp_path / "photos").root.folders] == ["dog"]
 
 
-def test_folders_as_deep_as_they_go_are_read(tmp_path: Path) -> None:
-    deep = os.fspath(tmp_path)
-    for _ in range(1_200):
-        deep += "/d"
-        os.mkdir(deep)  # noqa: PTH102
-    Path(deep, "a.jpg").write_bytes(b"x")
+def test_folders_as_deep_as_they_go_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Walk(files=["d/" * 1_200 + "a.jpg"], folders=["/".join("d" * depth) for depth in range(1, 1_201)])
+    monkeypatch.setattr(tree, "walk", lambda folder: found)
     root = read_tree(tmp_path).root
     assert root.num_images == 1
     assert root.image_paths() == ["d/" * 1_200 + "a.jpg"]

@@ -112,7 +112,10 @@ def _stats(args: argparse.Namespace) -> dict[str, Any]:
         f"mean of channels {_numbers(found.mean)}, deviation {_numbers(found.std)} "
         f"(train, 0 to 1, {found.num_measured:,} images)"
     )
-    out.print(f"repeated images {found.num_repeats}, images in two splits {found.num_leaks}")
+    out.print(
+        f"repeated images {found.num_repeats}, images in two splits {found.num_leaks}, in two classes "
+        f"{found.num_two_classes}"
+    )
     return {**asdict(found), **(_colour_axes(parts.train, out) if args.pca else {})}
 
 

@@ -15,7 +15,7 @@ from cnnlab.data.imagenet import words_of_classes
 from cnnlab.data.layouts import scan
 from cnnlab.data.leaks import note_leaks
 from cnnlab.data.listing import Entry, Listing, class_names, fill_splits
-from cnnlab.data.manifest import read_manifest, write_manifest
+from cnnlab.data.manifest import scan_manifest, write_manifest
 from cnnlab.data.names import Names
 from cnnlab.data.parts import Parts, fingerprint, part_from
 from cnnlab.data.photos import Files, FolderFiles, Photos, read_ahead
@@ -150,7 +150,7 @@ def list_images(folder: Path, manifest: Path | None) -> tuple[Listing, Files]:
     """List a folder's images with where their bytes lie: a manifest says which, else shards, else folders."""
     if manifest is None and find_shards(folder):
         return scan_shards(folder)
-    listing = Listing(read_manifest(manifest)) if manifest else scan(folder)
+    listing = scan_manifest(manifest, folder) if manifest else scan(folder)
     return listing, FolderFiles(folder, Names(entry.path for entry in listing.entries))
 
 

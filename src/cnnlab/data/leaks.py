@@ -1,10 +1,10 @@
-"""Images that lie, byte for byte, in two parts of a data set: a test of these tests memory."""
+"""Images that are there twice, byte for byte: in two parts, where a test of them tests memory, or in two classes."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cnnlab.data.parts import Part, name_of, photos_of
@@ -20,7 +20,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Leak:
-    """One image that lies, byte for byte, in two splits; a test of it tests memory."""
+    """One image that is there twice, byte for byte: in two splits, or in two classes."""
 
     first_split: Split
     first_index: int
@@ -30,10 +30,11 @@ class Leak:
 
 @dataclass(frozen=True)
 class Repeats:
-    """Images equal to an earlier one: how many of their own split, and which of an earlier split."""
+    """Images equal to an earlier one: how many of their own split, which of an earlier split or another class."""
 
     num_repeats: int
     leaks: tuple[Leak, ...]
+    two_classes: tuple[Leak, ...]
 
 
 def find_repeats(splits: dict[Split, Part | Photos]) -> Repeats:
@@ -42,28 +43,35 @@ def find_repeats(splits: dict[Split, Part | Photos]) -> Repeats:
     Only files of equal size are read; one that cannot be read is equal to none.
     """
     first_seen: dict[bytes, tuple[Split, int]] = {}
-    num_repeats, leaks = 0, []
+    num_repeats, leaks, two_classes = 0, [], []
     for split, index, key in _keys(splits):
         before = first_seen.setdefault(key, (split, index))
+        if int(splits[before[0]].labels[before[1]]) != int(splits[split].labels[index]):
+            two_classes.append(Leak(*before, split, index))
         if before[0] is not split:
             leaks.append(Leak(*before, split, index))
         elif before[1] != index:
             num_repeats += 1
-    return Repeats(num_repeats, tuple(leaks))
+    return Repeats(num_repeats, tuple(leaks), tuple(two_classes))
 
 
 def note_leaks(train: Part | Photos, val: Part | Photos, test: Part | Photos | None) -> tuple[str, ...]:
-    """Say in words which images of val and test are in an earlier part too; nothing when there are none."""
+    """Say in words which images of val and test are in an earlier part too, and which are in two classes."""
     splits = {Split.TRAIN: train, Split.VAL: val, **({} if test is None else {Split.TEST: test})}
     count = sum(map(len, splits.values()))
     if isinstance(train, Photos) and count > MAX_QUICK_IMAGES:
         return (f"not looked for images that lie in two parts, there being {count:,}: cnnlab data stats DATA does",)
-    leaks = find_repeats(splits).leaks
-    if not leaks:
-        return ()
-    shown = "; ".join(_in_words(leak, splits) for leak in leaks[:_SHOWN])
-    more = f"; and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
-    return (f"{len(leaks)} images lie in two parts, so their results will look too good: {shown}{more}",)
+    found = find_repeats(splits)
+    kinds = (
+        (found.leaks, "images lie in two parts, so their results will look too good"),
+        (found.two_classes, "images lie in two classes, of which one is wrong"),
+    )
+    return tuple(f"{len(pairs)} {what}: {_some(pairs, splits)}" for pairs, what in kinds if pairs)
+
+
+def _some(pairs: Sequence[Leak], splits: dict[Split, Part | Photos]) -> str:
+    more = f"; and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+    return "; ".join(_in_words(pair, splits) for pair in pairs[:_SHOWN]) + more
 
 
 def _in_words(leak: Leak, splits: dict[Split, Part | Photos]) -> str:

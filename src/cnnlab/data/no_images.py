@@ -11,7 +11,9 @@ from cnnlab.data.tree import Folder, Tree
 from cnnlab.data.walk import suffix
 from cnnlab.errors import DataError
 
-_ARCHIVES = (".zip", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
+ARCHIVES = (".zip", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
+"""The endings, in small letters, of packed files, which are not read."""
+
 _SHOWN = 8
 
 
@@ -48,7 +50,7 @@ def _hint(paths: list[str]) -> str:
         return "; for the files of CIFAR-10, name the data set cifar10 and give this folder as its source"
     if any(name.split(".")[0].endswith(("-ubyte", "idx3-ubyte")) for name in names):
         return "; for the files of MNIST, name the data set mnist and give this folder as its source"
-    packed = [name for name in names if suffix(name) in _ARCHIVES]
+    packed = [name for name in names if suffix(name) in ARCHIVES]
     return f"; unpack {printable(packed[0])} first" if packed else ""
 
 

@@ -10,9 +10,11 @@ from cnnlab.data.cifar10 import CIFAR10
 from cnnlab.data.download import Report
 from cnnlab.data.folder import load_folder, open_folder
 from cnnlab.data.idx import FASHION_MNIST, MNIST
+from cnnlab.data.no_images import ARCHIVES
 from cnnlab.data.parts import Parts, divide, fingerprint, finish, in_memory, join, part_from
 from cnnlab.data.published import PublishedSet, acquire
 from cnnlab.data.synthetic import synthetic
+from cnnlab.data.tables import ENDINGS, SPREADSHEETS
 from cnnlab.errors import DataError, UnknownNameError, UsageError, unknown_name
 
 PUBLISHED = {known.name: known for known in (CIFAR10, MNIST, FASHION_MNIST)}
@@ -37,9 +39,9 @@ def load(
 ) -> Parts:
     """Load a data set into memory, divided into train, val and test; images uint8 (N, C, H, W).
 
-    `data` is one of `NAMES`, a folder of images (ImageNet's too) or of tar shards, or a manifest (.csv)
-    that lies in its data folder. For a folder that is called like a data set, write `./cifar10` or give a
-    `Path`. With `photos`, the images of a folder stay on disk, each of its own size.
+    `data` is one of `NAMES`, a folder of images (ImageNet's too) or of tar shards, or a manifest or another list
+    (.csv, .tsv, .txt) that lies in its data folder. For a folder that is called like a data set, write `./cifar10` or
+    give a `Path`. With `photos`, the images of a folder stay on disk, each of its own size.
 
     `folder` says where the user's own copy of a published set lies. `val_images` are held out of the
     training images by class and `seed` (default: 5,000, or a tenth of a folder); `seed` is 0 unless
@@ -87,7 +89,7 @@ def locate(data: str | Path, manifest: Path | None = None) -> tuple[Path, Path |
         UnknownNameError: nor could it be one; the message offers the nearest names of data sets.
     """
     path = Path(data).expanduser()
-    if path.suffix == ".csv" and path.is_file() and manifest is None:
+    if path.suffix.lower() in ENDINGS and path.is_file() and manifest is None:
         path, manifest = path.parent, path
     if not path.is_dir():
         raise _not_found(data, path)
@@ -121,9 +123,20 @@ def _load_synthetic(val_images: int | None, seed: int, final: bool) -> Parts:
     return replace(parts, train=train, val=val, sha256=fingerprint(train, val, parts.test))
 
 
+def _hint(path: Path) -> str:
+    """What to do with a file of a kind that is not read."""
+    ending = path.suffix.lower()
+    if ending in SPREADSHEETS:
+        return "; save the spreadsheet as CSV, with the columns filename,label"
+    return f"; unpack it, and give the folder: cnnlab train {path.stem}" if ending in ARCHIVES else ""
+
+
 def _not_found(data: str | Path, path: Path) -> DataError | UnknownNameError:
     if path.exists():
-        return DataError(f"{path} is a file; give a folder of images, a manifest .csv, or a data set's name")
+        return DataError(
+            f"{path} is a file; give a folder of images, a list of them ({', '.join(ENDINGS)}), or a data set's name"
+            f"{_hint(path)}"
+        )
     if isinstance(data, Path) or os.sep in data:
         return DataError(f"there is no folder {path}; check the path")
     error = unknown_name("data set", data, NAMES)

@@ -60,6 +60,7 @@ class Stats:
     num_bytes: int
     num_repeats: int
     num_leaks: int
+    num_two_classes: int
     leaks: tuple[Leak, ...]
 
 
@@ -81,6 +82,7 @@ def stats(parts: Parts) -> Stats:
         num_bytes=sum(map(_num_bytes, splits.values())),
         num_repeats=repeats.num_repeats,
         num_leaks=len(repeats.leaks),
+        num_two_classes=len(repeats.two_classes),
         leaks=repeats.leaks[:_SHOWN_LEAKS],
     )
 
