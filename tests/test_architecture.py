@@ -16,10 +16,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "cnnlab"
 TESTS = ROOT / "tests"
 
-# Which rooms a room may import; itself, errors and types go without saying.
+# Which rooms a room may import; itself, errors, types and text go without saying.
 ARROWS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "types": (),
+    "text": (),
     "report": (),
     "data": (),
     "models": (),
@@ -40,8 +41,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
     "__init__": ("data", "models", "recipes", "evaluate", "explain", "train", "export", "serve", "reproduce", "report"),
 }
-ALWAYS = {"errors", "types"}
-NO_TORCH = {"errors", "types", "recipes", "__init__", "__main__"}
+ALWAYS = {"errors", "types", "text"}
+NO_TORCH = {"errors", "types", "text", "recipes", "__init__", "__main__"}
 
 # Files without logic of their own, which need no test file.
 WITHOUT_MIRROR = {

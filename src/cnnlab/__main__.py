@@ -7,8 +7,10 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    from cnnlab.cli.encoding import use_utf8
     from cnnlab.cli.main import run
 
+    use_utf8()
     sys.exit(run(sys.argv[1:]))
 
 

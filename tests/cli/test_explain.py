@@ -88,3 +88,11 @@ def test_what_is_wrong_is_said(
     found = cli("explain", tiny_run, shapes / "disc" / "00.jpg", *arguments)
     assert found.code == 2
     assert message in found.err
+
+
+def test_pictures_of_odd_names_have_names_that_every_system_takes() -> None:
+    paths = [Path("n" * 251 + ".jpg"), Path("N" * 251 + ".jpg"), Path("猫" * 84 + ".jpg"), Path("two\nlines.jpg")]
+    names = picture_names(paths)
+    assert all(len(f"{name}-integrated-gradients.png".encode()) <= 255 for name in names)
+    assert names[1].endswith("-2")
+    assert names[3] == r"two\nlines"

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from cnnlab.cli.called import as_called
+from cnnlab.text import printable
 from cnnlab.train.watch import Moment, Watch
 
 PLAIN_SECONDS = 10.0  # between two plain progress lines
@@ -24,8 +25,9 @@ class _Console(Console):
     """A console that shows commands `as_called`, and leaves a reader who went away to `cli.main`."""
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """Print as rich does."""
-        super().print(*(as_called(each) if isinstance(each, str) else each for each in objects), **how)
+        """Print as rich does, with escapes in place of control characters in names."""
+        shown = (as_called(printable(each, keep="\n\t")) if isinstance(each, str) else each for each in objects)
+        super().print(*shown, **how)
 
     def on_broken_pipe(self) -> None:
         """Raise the error on, in place of rich's own exit with 1."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli.parser import add_device, add_json, one_of
+from cnnlab.text import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 METHODS = ("grad-cam", "grad-cam++", "layer-cam", "integrated-gradients", "gradient", "occlusion", "all")
 TOP = 5
+_STEM_BYTES = 200  # of a picture's name, which has the method and a number behind it: systems take 255
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +63,10 @@ def run(args: argparse.Namespace) -> int:
         print_json({"run": str(args.run), "method": args.method, "explained": found, "refused": refused})
         return ImageError.exit_code if refused else 0
     for each in found:
-        out.print(f"{each['path']}: {each['class']} {percent(each['probability'])} -> {each['picture']}", markup=False)
+        out.print(
+            f"{printable(each['path'])}: {each['class']} {percent(each['probability'])} -> {each['picture']}",
+            markup=False,
+        )
         if args.sanity:
             out.print(f"  {each['sanity_text']}", markup=False)
     for bad in refused:
@@ -73,10 +78,11 @@ def picture_names(paths: Iterable[Path]) -> list[str]:
     """The name of each image without its ending, numbered from 2 on where it is taken: x, y, x-2."""
     names: dict[str, str] = {}  # by what a file system that ignores case holds them to be
     for path in paths:
-        number, name = 1, path.stem
+        stem = printable(path.stem).encode()[:_STEM_BYTES].decode(errors="ignore")
+        number, name = 1, stem
         while name.casefold() in names:
             number += 1
-            name = f"{path.stem}-{number}"
+            name = f"{stem}-{number}"
         names[name.casefold()] = name
     return list(names.values())
 

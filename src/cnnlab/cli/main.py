@@ -12,6 +12,7 @@ import cnnlab
 from cnnlab.cli.called import as_called
 from cnnlab.cli.parser import Parser
 from cnnlab.errors import CnnlabError, reason_of, unknown_name
+from cnnlab.text import printable
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "train a network: no arguments for CIFAR-10 with the fast recipe"),
@@ -103,7 +104,5 @@ def _help() -> str:
 
 
 def _complain(message: str) -> None:
-    shown = "".join(
-        each if each.isprintable() or each == "\n" else "?" for each in as_called(message)
-    )  # names may hold escapes
+    shown = printable(as_called(message), keep="\n")
     print(f"cnnlab: {shown}", file=sys.stderr)

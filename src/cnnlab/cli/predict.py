@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.errors import ImageError
     from cnnlab.evaluate.predictions import find_images, require_writable, write_predictions
     from cnnlab.evaluate.pretrained import load
+    from cnnlab.text import printable
 
     set_threads(args.threads)
     if args.out is not None:
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         )
     for each in [] if args.json or args.out else predictions:
         guesses = ", ".join(f"{name} {percent(p)}" for name, p in zip(each.names, each.probabilities, strict=True))
-        out.print(f"{each.path}: {guesses}", markup=False)
+        out.print(f"{printable(each.path)}: {guesses}", markup=False)
     for note in [] if args.json else (*found.notes, *damaged.notes):
         out.print(f"note: {note}", markup=False)
     for bad in [] if args.json else refused:

@@ -38,6 +38,7 @@ from cnnlab.data.heif import is_heif, require_heif
 from cnnlab.data.jpeg import decode_jpeg
 from cnnlab.data.tiff import check_directory, check_mode, high_byte, is_tiff
 from cnnlab.errors import ImageError
+from cnnlab.text import printable as printable
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF", "TIFF", "HEIF")
 """The formats that are opened, by Pillow's names; any other is refused. HEIF needs pillow-heif."""
@@ -211,11 +212,6 @@ def decode_file(
     """
     shown = name or printable(str(path))
     return decode(read_image_file(path, limits, shown), limits, shown, damaged)
-
-
-def printable(text: str) -> str:
-    """Make a file name safe to print: bytes that are not UTF-8 are shown as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_image_file(path: Path, limits: Limits = DEFAULT_LIMITS, name: str | None = None) -> bytes:

@@ -84,7 +84,8 @@ def class_names(entries: Iterable[Entry]) -> tuple[str, ...]:
     refuse_alike(names)
     if unreadable := [printable(name) for name in names if printable(name) != name]:
         raise DataError(
-            f"class names that are not UTF-8: {_some(unreadable)}; rename their folders, or save the list as UTF-8"
+            f"class names that are not UTF-8, or have control characters: {_some(unreadable)}; rename their folders, "
+            "or save the list as UTF-8"
         )
     for split in (Split.VAL, Split.TEST):
         if strangers := sorted(by_split[split] - set(names)):

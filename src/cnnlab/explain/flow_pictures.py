@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from cnnlab.explain.chain_rule import Chain
 from cnnlab.explain.flow import LayerFlow, StepFlow
+from cnnlab.text import TITLE_LETTERS, drawable
 
 INK, GREY = "#2b2d33", "#8a8f98"
 LEAST = 1e-12  # smaller numbers, and 0, are drawn as this
@@ -32,7 +33,7 @@ def flow_picture(flows: Sequence[StepFlow], *, title: str) -> Figure:
     names = [layer.name for layer in flows[-1].without_gates]
     height = min(9.0, max(3.2, 0.16 * len(names) + 1.4))
     figure = Figure(figsize=(12.5, height), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
+    figure.suptitle(drawable(title, TITLE_LETTERS), x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
     for number, (axes, (name, value)) in enumerate(zip(figure.subplots(1, 3), PANELS.items(), strict=True)):
         found = [{layer.name: value(layer) for layer in flow.layers} for flow in flows]
         _panel(axes, name, np.array([[seen.get(each, 0.0) for seen in found] for each in names]), flows)

@@ -6,7 +6,6 @@ Every function takes plain arrays and returns a matplotlib figure, which `save` 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+
+from cnnlab.text import TITLE_LETTERS, drawable
 
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -24,11 +25,9 @@ LEAST_SIDE = 240  # smaller images are shown with their pixels, larger ones smoo
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG and return its path; glyphs the font lacks are drawn as boxes."""
+    """Write a figure as PNG and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(path, dpi=130, facecolor="white")
+    figure.savefig(path, dpi=130, facecolor="white")
     return path
 
 
@@ -42,7 +41,9 @@ def overlay(
     """
     width = 2.5 * (1 + len(heats)) + 2.8
     figure = Figure(figsize=(width, 3.1), layout="constrained")
-    figure.suptitle(_plain(title), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK, parse_math=False)
+    figure.suptitle(
+        drawable(title, TITLE_LETTERS), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK, parse_math=False
+    )
     panels = figure.subplots(1, 2 + len(heats), width_ratios=[2.5] * (1 + len(heats)) + [2.0])
     _show(panels[0], image, "what the network saw")
     for axes, (name, heat) in zip(panels[1:-1], heats.items(), strict=True):
@@ -90,7 +91,7 @@ def scatter(points: Floats, labels: npt.NDArray[np.int64], names: Sequence[str],
 
     figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     axes = figure.subplots()
-    axes.set_title(_plain(title), loc="left", fontsize=11, color=INK, parse_math=False)
+    axes.set_title(drawable(title, TITLE_LETTERS), loc="left", fontsize=11, color=INK, parse_math=False)
     palette = colormaps["tab10" if len(names) <= 10 else "tab20"]
     for number, name in enumerate(names):
         mine = points[labels == number]
@@ -99,7 +100,13 @@ def scatter(points: Floats, labels: npt.NDArray[np.int64], names: Sequence[str],
             axes.scatter(mine[:, 0], mine[:, 1], s=9, color=colour, alpha=0.55, linewidths=0)
             box = {"facecolor": "white", "edgecolor": colour, "boxstyle": "round,pad=0.2", "alpha": 0.85}
             axes.annotate(
-                _plain(name), np.median(mine, axis=0), fontsize=8, ha="center", va="center", bbox=box, parse_math=False
+                drawable(name),
+                np.median(mine, axis=0),
+                fontsize=8,
+                ha="center",
+                va="center",
+                bbox=box,
+                parse_math=False,
             )
     axes.set_xticks([])
     axes.set_yticks([])
@@ -113,7 +120,7 @@ def scatter(points: Floats, labels: npt.NDArray[np.int64], names: Sequence[str],
 
 def _show(axes: Any, image: Image, caption: str) -> None:
     axes.imshow(image, interpolation=_interpolation(image))
-    axes.set_title(_plain(caption), fontsize=8.5, color=GREY, loc="left", parse_math=False)
+    axes.set_title(drawable(caption), fontsize=8.5, color=GREY, loc="left", parse_math=False)
     axes.axis("off")
 
 
@@ -126,7 +133,7 @@ def _bars(axes: Any, probabilities: Mapping[str, float], target: str) -> None:
     colours = [ACCENT if name == target else "#c9ced6" for name in names]
     axes.barh(range(len(names)), values, color=colours, height=0.62)
     for place, (name, value) in enumerate(probabilities.items()):
-        label = f"{_plain(name)}  {100 * value:.1f}%"
+        label = f"{drawable(name)}  {100 * value:.1f}%"
         axes.text(0, place - 0.36, label, fontsize=8, color=INK, va="bottom", parse_math=False)
     axes.set_xlim(0, 1)
     axes.set_ylim(len(names) - 0.5, -0.9)
@@ -138,12 +145,8 @@ def _grid(count: int, title: str, inches: float) -> tuple[Figure, list[Any]]:
     columns = min(12, math.ceil(math.sqrt(count * 1.6)))
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(max(4.0, columns * inches), rows * inches + 0.5), layout="constrained")
-    figure.suptitle(_plain(title), x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
+    figure.suptitle(drawable(title, TITLE_LETTERS), x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels:
         axes.axis("off")
     return figure, panels
-
-
-def _plain(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()  # file names need not be UTF-8

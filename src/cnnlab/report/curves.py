@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from cnnlab.text import TITLE_LETTERS, drawable
 
 TRAIN, VAL, GREY = "#3b6fb6", "#d1495b", "#8a8f98"
 
@@ -38,12 +39,9 @@ def draw_curves(folder: Path, title: str) -> Path | None:
     accuracy.legend(frameon=False, loc="lower right")
     if val:
         _mark_last(accuracy, val[-1])
-    shown = title.encode("utf-8", "replace").decode()  # folder names need not be UTF-8
-    figure.suptitle(shown, fontsize=11, color="#333333", parse_math=False)
+    figure.suptitle(drawable(title, TITLE_LETTERS), fontsize=11, color="#333333", parse_math=False)
     path = folder / "curves.png"
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box
-        figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=130)
     return path
 
 

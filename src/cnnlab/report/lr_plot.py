@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from cnnlab.report.curves import GREY, TRAIN, VAL
+from cnnlab.text import TITLE_LETTERS, drawable
 
 
 def draw_lr_range(
@@ -28,9 +28,7 @@ def draw_lr_range(
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.legend(frameon=False)
-    axes.set_title(title, fontsize=11, color="#333333", parse_math=False)
+    axes.set_title(drawable(title, TITLE_LETTERS), fontsize=11, color="#333333", parse_math=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box
-        figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=130)
     return path
