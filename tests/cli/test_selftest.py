@@ -23,6 +23,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Part]:
 
     found = {"one": holding("one", -1), "two": holding("two", 5)}
     monkeypatch.setattr(parts, "PARTS", found)
+    monkeypatch.setattr("cnnlab.cli.selftest.NAMES", tuple(found))
     return found
 
 

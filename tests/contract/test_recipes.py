@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnnlab.data.named import NAMES, PUBLISHED
 from cnnlab.data.parts import Part, Parts, part_from
-from cnnlab.data.sources import NAMES, PUBLISHED, load
+from cnnlab.data.sources import load
 from cnnlab.evaluate.protocols import get_protocol
 from cnnlab.models.catalog import MODELS, Entry
 from cnnlab.models.layers import Network

@@ -19,10 +19,9 @@ from cnnlab.evaluate.compare import (
     _made_alike,
     compare,
     interleaved_seconds,
-    runs_and_data,
-    seeds_of,
 )
 from cnnlab.evaluate.examine import evaluate_on
+from cnnlab.evaluate.locate import runs_and_data, seeds_of
 from cnnlab.models.catalog import create_model
 from cnnlab.models.describe import cost
 

@@ -10,7 +10,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.cli.outputs import PAGE, require_output, require_output_folder, told, try_to_write, with_problem
 from cnnlab.cli.parser import add_json, positive_float, positive_int
+from cnnlab.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from cnnlab.bench.row import Case, Plan, Row
 
 MINUTES = 5.0
+# As `bench.catalog.ROWS` has them; a test holds both against each other.
+NAMES = (
+    *("startup", "predict-folder", "resnet20-train", "fast-step", "infer-resnet18", "infer-resnet50"),
+    *("infer-inception_v3", "infer-vgg16", "growth", "networks", "time-to-accuracy"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,25 +42,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    for name in args.rows:
+        if name not in NAMES:
+            raise unknown_name("row", name, NAMES)
+    if args.rows and args.minutes:
+        raise UsageError("--minutes chooses rows by what they cost; leave out either it or the names of rows")
+    require_output("--report", args.report, PAGE)
+    require_output_folder("--plot", args.plot)
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure the rows asked for, then print their tables or the JSON object, and write page and pictures."""
     from cnnlab.bench.catalog import ROWS, require_rows, within
     from cnnlab.cli.console import console, print_json
-    from cnnlab.errors import UsageError
 
     out = console(json_output=args.json)
     rows = require_rows(args.rows)
-    if rows and args.minutes:
-        raise UsageError("--minutes chooses rows by what they cost; leave out either it or the names of rows")
     if not rows:
         _list(out, ROWS)
         rows = require_rows(within(args.minutes or MINUTES))
     record = _measure(rows, args, out)
     _print(out, record)
-    _write(out, record, args)
+    problems = [each for each in (_draw(out, record, args.plot), _write(out, record, args.report)) if each]
+    problem = "; ".join(problems) or None
     if args.json:
-        print_json(record)
-    return 0
+        print_json(with_problem(record, problem))
+    return told(problem)
 
 
 def _list(out: Console, rows: Mapping[str, Row]) -> None:
@@ -147,13 +163,23 @@ def _print(out: Console, record: dict[str, Any]) -> None:
     )
 
 
-def _write(out: Console, record: dict[str, Any], args: argparse.Namespace) -> None:
-    from cnnlab.report.bench_page import bench_page
+def _draw(out: Console, record: dict[str, Any], folder: Path | None) -> str | None:
+    """Draw the plots; returns why they could not be written."""
     from cnnlab.report.bench_plots import draw_bench
+
+    drawn: list[Path] = []
+    problem = try_to_write(folder, lambda path: drawn.extend(draw_bench(record, path)))
+    for path in drawn:
+        out.print(f"plot: {path}", markup=False)
+    return problem
+
+
+def _write(out: Console, record: dict[str, Any], file: Path | None) -> str | None:
+    """Write the page; returns why it could not be written."""
+    from cnnlab.report.bench_page import bench_page
     from cnnlab.report.page import write_page
 
-    if args.plot is not None:
-        for path in draw_bench(record, args.plot):
-            out.print(f"plot: {path}", markup=False)
-    if args.report is not None:
-        out.print(f"page: {write_page(args.report, bench_page(record))}", markup=False)
+    problem = try_to_write(file, lambda path: write_page(path, bench_page(record)))
+    if file is not None and problem is None:
+        out.print(f"page: {file}", markup=False)
+    return problem

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import require_output
 from cnnlab.cli.parser import add_json, one_of
-from cnnlab.errors import UsageError
+from cnnlab.errors import DataError, UsageError
 
 ACTIONS = ("info", "convert")
 
@@ -28,6 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--ema", action="store_true", help="take the weights that were averaged over the training (EMA)")
     add("--drop-head", action="store_true", help="leave out the last layer, for another number of classes")
     add_json(parser)
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    if not args.file.exists():
+        raise DataError(f"there is no file {args.file}; give a file of weights, such as model.safetensors")
+    if args.model is not None:
+        early.require_model(args.model)
+    if args.action == "info" and args.out is not None:
+        raise UsageError(
+            f"checkpoint info takes one file; seen {args.out} as well; to convert: cnnlab checkpoint convert"
+        )
+    if args.action == "convert" and args.out is None:
+        raise UsageError("checkpoint convert writes a .safetensors file; name it: OUT.safetensors")
+    require_output("OUT", args.out, (".safetensors",))
+    if args.out is not None and args.out.exists():
+        raise UsageError(f"{args.out} exists already; it is left as it is; choose another name")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,11 +72,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> dict[str, Any]:
-    if args.out is not None:
-        raise UsageError(
-            f"checkpoint info takes one file; seen {args.out} as well; to convert: "
-            "cnnlab checkpoint convert FILE OUT.safetensors"
-        )
     from cnnlab.models.lookalikes import looks_like
     from cnnlab.models.weight_files import read_weights
 
@@ -85,15 +99,12 @@ def _convert(args: argparse.Namespace) -> dict[str, Any]:
     from cnnlab.models.catalog import create_model
     from cnnlab.models.weights import load_weights
 
-    if args.out is None or args.out.suffix != ".safetensors":
-        raise UsageError(f"checkpoint convert writes a .safetensors file; seen {args.out}; give OUT.safetensors")
-    if args.out.exists():
-        raise UsageError(f"{args.out} exists already; it is left as it is; choose another name")
     name, classes = _target(args)
     network = create_model(name, **({"num_classes": classes} if classes else {}))
     report = load_weights(network, args.file, drop_head=args.drop_head, key=args.key, ema=args.ema)
     kept = {ours: tensor.contiguous() for ours, tensor in network.state_dict().items() if ours in report.mapped}
     aside = args.out.with_name(args.out.name + ".incomplete")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     save_file(kept, aside)
     aside.replace(args.out)
     return {

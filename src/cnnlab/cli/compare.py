@@ -6,7 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import PAGE, require_output, told, try_to_write, with_problem
 from cnnlab.cli.parser import add_device, add_json
+from cnnlab.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,13 +33,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    from cnnlab.evaluate.locate import runs_and_data, seeds_of
+
+    early.require_split(args.split)
+    early.require_protocols([args.protocol] if args.protocol else [])
+    runs, data = runs_and_data(args.runs)
+    if len(runs) < 2:
+        raise UsageError(f"compare needs two runs or more; seen {len(runs)}; say: cnnlab compare RUN RUN")
+    early.require_networks(seed for run in runs for seed in seeds_of(run))
+    early.require_data(data, args.data_folder)
+    require_output("--report", args.report, PAGE)
+
+
 def run(args: argparse.Namespace) -> int:
     """Compare as the arguments say."""
     from dataclasses import asdict
 
     from cnnlab.cli.console import console, print_json
     from cnnlab.cli.train import set_threads
-    from cnnlab.evaluate.compare import compare, runs_and_data
+    from cnnlab.evaluate.compare import compare
+    from cnnlab.evaluate.locate import runs_and_data
     from cnnlab.evaluate.predict import original_image
     from cnnlab.report.compare_page import compare_page
     from cnnlab.report.page import write_page
@@ -46,14 +64,14 @@ def run(args: argparse.Namespace) -> int:
     found, part = compare(
         runs, data, folder=args.data_folder, protocol=args.protocol, split=args.split, device=args.device
     )
-    if args.report is not None:
-        images = {each.index: original_image(part, each.index) for each in found.disagreements}
-        write_page(args.report, compare_page(asdict(found), images))
+    images = {each.index: original_image(part, each.index) for each in found.disagreements if args.report}
+    problem = try_to_write(args.report, lambda path: write_page(path, compare_page(asdict(found), images)))
+    report = args.report if problem is None else None
     if args.json:
-        print_json({**asdict(found), "report": str(args.report) if args.report else None})
+        print_json(with_problem({**asdict(found), "report": str(report) if report else None}, problem))
     else:
-        _tell(console(json_output=False), found, args.report)
-    return 0
+        _tell(console(json_output=False), found, report)
+    return told(problem)
 
 
 def _tell(out: Console, found: Comparison, report: Path | None) -> None:

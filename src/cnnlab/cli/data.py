@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import require_output, require_output_folder
 from cnnlab.cli.parser import add_json, integer, number, one_of, positive_int
 from cnnlab.errors import command
 
@@ -48,6 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=integer, default=0, metavar="N", help="split: of the choice (default 0)")
     add_json(parser)
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    early.require_data(args.data, args.data_folder, args.manifest)
+    if args.action == "split":
+        require_output("--out", args.out, (".csv",))
+    if args.action == "pack":
+        require_output_folder("--out", args.out)
 
 
 def run(args: argparse.Namespace) -> int:

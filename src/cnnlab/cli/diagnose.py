@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.cli.parser import add_device, add_json, integer, number, positive_float, positive_int
+from cnnlab.cli import early
+from cnnlab.cli.outputs import PICTURE, require_output, told, try_to_write, with_problem
+from cnnlab.cli.parser import add_device, add_json, integer, number, one_of, positive_float, positive_int
 from cnnlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from cnnlab.types import Preprocess
 
 LR = 0.01
+# As `models.initialise.Initialisation` has them; a test holds both against each other.
+INITS = (
+    *("own", "gaussian", "lecun", "xavier", "caffe_xavier", "he_fan_in", "he_fan_out", "truncated_normal"),
+    *("orthogonal", "zero_gamma"),
+)
 CHECKED_IMAGES = 1_000  # for the check of labels
 MOST_ROWS = 30
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -40,7 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=positive_int, default=20, metavar="N", help="training steps to take (default 20)")
     add("--batch-size", type=positive_int, default=32, metavar="N", help="images a step (default 32)")
     add("--lr", type=positive_float, metavar="F", help=f"learning rate (default: of a run its median, else {LR})")
-    add("--init", default="own", metavar="NAME", help="initial weights of MODEL: own (default), he_fan_in, xavier, …")
+    add(
+        "--init",
+        type=one_of("initialisation", INITS),
+        default="own",
+        metavar="NAME",
+        help="initial weights of MODEL: own (default), he_fan_in, xavier, …",
+    )
     add("--seed", type=integer, default=0, metavar="N", help="of the weights and the choice of images (default 0)")
     add("--picture", type=Path, metavar="FILE", help="also draw depth against step, as PNG")
     add("--all", action="store_true", help="a row for every layer, block, gate and norm")
@@ -50,6 +63,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--weight", type=number, default=1.0, metavar="W", help="its weights (default 1)")
     add_device(parser)
     add_json(parser)
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    require_output("--picture", args.picture, PICTURE)
+    if args.chain_rule:
+        return
+    if args.replay is not None:
+        if not (args.replay / "bad-step.json").is_file():
+            raise UsageError(f"nothing to replay in {args.replay}: no step there had a loss or gradient gone wild")
+    elif args.target is None:
+        raise UsageError("cnnlab diagnose: give a network or a run folder, --replay RUN or --chain-rule; see --help")
+    else:
+        early.require_model_or_network(args.target)
+        early.require_data(args.data)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,20 +91,17 @@ def run(args: argparse.Namespace) -> int:
         return _chain_rule(args, out)
     if args.replay is not None:
         return _replay(args, out)
-    if args.target is None:
-        raise UsageError("cnnlab diagnose: give a network or a run folder, --replay RUN or --chain-rule; see --help")
     from cnnlab.explain.verdict import judge
 
     subject = _run_subject(args) if Path(args.target).is_dir() else _model_subject(args)
     trial = _try(subject, args)
     verdicts = judge(trial)
-    if args.picture is not None:
-        _draw(args.picture, trial, subject.title)
+    problem = try_to_write(args.picture, lambda path: _draw(path, trial, subject.title))
     if args.json:
-        print_json(_as_json(args, subject, trial, verdicts))
-        return 0
+        print_json(with_problem(_as_json(args, subject, trial, verdicts), problem))
+        return told(problem)
     _print_trial(out, subject, trial, verdicts, args)
-    return 0
+    return told(problem)
 
 
 # -- what is trained ---------------------------------------------------------------------------------------------

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import PAGE, require_output, told, try_to_write, with_problem
 from cnnlab.cli.parser import add_device, add_json
 from cnnlab.cli.train import set_threads, share
 from cnnlab.errors import UsageError, command
+from cnnlab.evaluate.locate import HELD_BY_RUNS, is_published
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-HELD_BY_RUNS = ("config.json", "recipe.json")
 SHOWN_CONFUSIONS = 10
 
 
@@ -58,6 +60,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    early.require_split(args.split)
+    early.require_protocols(name for given in args.protocol or () for name in given.split(","))
+    early.require_networks([args.run])
+    folders, data = runs_and_data(args.run, args.others)
+    early.require_networks(folders)
+    if data is None and not all(each.exists() for each in folders):
+        _own_data(folders)
+    early.require_data(data, args.data_folder)
+    require_output("--report", args.report, PAGE)
+
+
 def run(args: argparse.Namespace) -> int:
     """Test as the arguments say."""
     from cnnlab.cli.console import console, print_json
@@ -88,13 +103,12 @@ def run(args: argparse.Namespace) -> int:
     rows = [_row(members, asked, rule.name, args) for rule in rules]
     shared = {"run": str(folders[0]), "runs": list(map(str, folders)), "data": data, "split": str(split)}
     record = {**shared, "members": len(members), **rows[0], **({"protocols": rows} if len(rows) > 1 else {})}
-    if args.report is not None:
-        write_page(args.report, eval_page(record))
+    problem = try_to_write(args.report, lambda path: write_page(path, eval_page(record)))
     if args.json:
-        print_json(record)
+        print_json(with_problem(record, problem))
     else:
         _tell(console(json_output=False), members, asked, shared, rows)
-    return 0
+    return told(problem)
 
 
 @dataclass(frozen=True)
@@ -155,8 +169,6 @@ def runs_and_data(run: str, others: Sequence[str]) -> tuple[list[Path], str | No
 
 
 def _is_run(path: Path) -> bool:
-    from cnnlab.evaluate.pretrained import is_published
-
     published = not path.exists() and is_published(str(path))
     return published or any((path / name).is_file() for name in HELD_BY_RUNS)
 
@@ -171,10 +183,11 @@ def _own_data(folders: Sequence[Path]) -> str:
 
 
 def _trained_on(source: Path) -> str:
-    from cnnlab.evaluate.classifier import trained_on
     from cnnlab.models.official_weights import find_weights
 
     if source.exists():
+        from cnnlab.evaluate.classifier import trained_on
+
         return trained_on(source)
     data = find_weights(str(source)).trained_on
     if data == "imagenet":

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import require_output_folder
 from cnnlab.cli.parser import add_device, add_json, one_of
 from cnnlab.text import printable
 
@@ -40,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device(parser)
     add_json(parser)
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    early.require_networks([args.run])
+    early.require_files(args.images)
+    require_output_folder("--out", args.out)
 
 
 def run(args: argparse.Namespace) -> int:

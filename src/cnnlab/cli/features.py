@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import require_output
 from cnnlab.cli.parser import add_device, add_json
 from cnnlab.errors import UsageError
 
@@ -35,6 +38,17 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", metavar="NAME", help="of divided data: train, val (default) or test")
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    early.require_networks([args.run])
+    early.require_split(args.split)
+    require_output("--out", args.out, (".npy", ".parquet"))
+    if args.out.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise UsageError("Parquet needs pyarrow, which is not installed: pip install pyarrow; or use .npy")
+    if not Path(args.source).exists():
+        early.require_data(args.source)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the images and write their rows; files that cannot be read are named."""
     from cnnlab.cli.console import console, print_json
@@ -44,8 +58,6 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.explain.embed import features
     from cnnlab.explain.tables import write_npy, write_parquet
 
-    if args.out.suffix not in (".npy", ".parquet"):
-        raise UsageError(f"--out {args.out}: features are written as .npy or .parquet; give such a name")
     set_threads(args.threads)
     classifier = load(args.run, device=args.device)
     images = open_source(classifier, args.source, args.split, why="cnnlab features")
@@ -61,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if not len(found.values):
         raise ImageError(f"none of {len(images.names)} images could be read: {found.refused[0][1]}")
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    write = write_parquet if args.out.suffix == ".parquet" else write_npy
+    write = write_parquet if args.out.suffix.lower() == ".parquet" else write_npy
     written = write(args.out, found, images.names, images.labels)
     told: dict[str, Any] = {
         "run": str(args.run),
@@ -96,8 +108,8 @@ class Images:
 def open_source(classifier: Classifier, source: str, split: str | None, *, why: str) -> Images:
     """The images of a data set's part, a file or a folder; a reading of the run's test part is recorded with `why`."""
     from cnnlab.data.decode import decode_file, printable
+    from cnnlab.data.named import is_name
     from cnnlab.data.parts import name_of, photos_of
-    from cnnlab.data.sources import is_name
     from cnnlab.evaluate.classifier import record_test_read
     from cnnlab.evaluate.predict import original_image
     from cnnlab.evaluate.predictions import find_images

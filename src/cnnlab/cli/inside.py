@@ -6,7 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import PICTURE, require_output
 from cnnlab.errors import UsageError, command
+from cnnlab.evaluate.locate import require_trained
 
 if TYPE_CHECKING:
     from cnnlab.evaluate.classifier import Classifier
@@ -24,13 +27,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", metavar="NAME", help="embed: train, val (default) or test")
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    require_output("--out", args.out, PICTURE)
+    if not Path(args.name).is_dir():
+        raise UsageError(f"{args.name} is not a run folder; inspect {args.action} needs one, as cnnlab train makes it")
+    require_trained(Path(args.name))
+    if args.action == "maps":
+        if args.source is None:
+            raise UsageError(f"inspect maps needs an image: {command('inspect', 'maps', args.name, 'photo.jpg')}")
+        early.require_files([Path(args.source)])
+    early.require_split(args.split)
+
+
 def run(args: argparse.Namespace, picture: Path | None) -> int:
     """Draw one of the pictures from a run's network, to `picture` or a file here named for the action."""
     from cnnlab.cli.console import console, print_json
     from cnnlab.evaluate.pretrained import load
 
-    if not Path(args.name).is_dir():
-        raise UsageError(f"{args.name} is not a run folder; inspect {args.action} needs one, as cnnlab train makes it")
     classifier = load(args.name)
     path = picture or Path(f"{args.action}.png")
     draw = {"filters": _filters, "maps": _maps, "embed": _embed}[args.action]
@@ -58,8 +72,6 @@ def _maps(classifier: Classifier, args: argparse.Namespace, path: Path) -> dict[
     from cnnlab.explain.layers import default_layer
     from cnnlab.explain.pictures import maps, save
 
-    if args.source is None:
-        raise UsageError(f"inspect maps needs an image: {command('inspect', 'maps', args.name, 'photo.jpg')}")
     image = decode_file(Path(args.source))
     preprocess = classifier.config.preprocess
     pixels = preprocess.crop_pixels or min(image.shape[:2])

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnlab.cli import inside
+from cnnlab.cli import early, inside
+from cnnlab.cli.outputs import require_output
 from cnnlab.cli.parser import add_json, one_of, positive_int
 from cnnlab.errors import UsageError
 
@@ -56,16 +57,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    if args.action in inside.ACTIONS:
+        inside.check(args)
+        return
+    if args.source or args.layer or args.tsne:
+        raise UsageError(f"SRC, --layer and --tsne go with inspect {', '.join(inside.ACTIONS)}, not {args.action}")
+    if args.action == "graph" and (args.paper or args.depth is not None):
+        raise UsageError("--paper and --depth are for tables; write cnnlab inspect summary NAME")
+    if args.action == "summary" and args.out is not None:
+        raise UsageError("--out is for drawings; write cnnlab inspect graph NAME --out FILE.svg")
+    require_output("--out", args.out, (".svg",))
+    early.require_model_or_network(args.name)
+
+
 def run(args: argparse.Namespace) -> int:
     """Print the summary, or draw the network."""
     if args.action in inside.ACTIONS:
         return inside.run(args, args.out)
-    if args.source or args.layer or args.tsne:
-        raise UsageError(f"SRC, --layer and --tsne go with inspect {', '.join(inside.ACTIONS)}, not {args.action}")
     if args.action == "graph":
         return _draw(args)
-    if args.out is not None:
-        raise UsageError("--out is for drawings; write cnnlab inspect graph NAME --out FILE.svg")
     from cnnlab.cli.console import console, print_json
     from cnnlab.models.paper_figures import FIGURES
     from cnnlab.models.summary import summarise_model
@@ -87,8 +99,6 @@ def _draw(args: argparse.Namespace) -> int:
     from cnnlab.cli.console import console, print_json
     from cnnlab.explain.draw import draw_network
 
-    if args.paper or args.depth is not None:
-        raise UsageError("--paper and --depth are for tables; write cnnlab inspect summary NAME")
     svg = draw_network(args.name, pixels=args.pixels, **network_options(args.name, args.settings))
     if args.out is not None:
         _write(args.out, svg)

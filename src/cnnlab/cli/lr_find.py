@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import PICTURE, require_output, told, try_to_write, with_problem
 from cnnlab.cli.parser import add_device, add_json, integer, positive_float, positive_int
 from cnnlab.errors import command
 
@@ -27,6 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--plot", type=Path, metavar="FILE", help="draw loss against learning rate, as PNG")
     add_device(parser)
     add_json(parser)
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    early.require_recipe(args.recipe, args.model, args.data, args.settings)
+    early.require_data(args.data)
+    require_output("--plot", args.plot, PICTURE)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,21 +58,20 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings(data=args.data or own_data(recipe), seed=args.seed, device=args.device)
     found = try_lrs(recipe, settings, lowest=args.start, highest=args.end, steps=args.steps, watch=watch_for(out))
     title = f"{recipe.model} on {settings.data}, {recipe.optimizer.kind}, batches of {recipe.batch_size:,}"
-    if args.plot is not None:
-        draw_lr_range(args.plot, title, **asdict(found))
+    problem = try_to_write(args.plot, lambda path: draw_lr_range(path, title, **asdict(found)))
     if args.json:
-        plot = str(args.plot) if args.plot else None
-        told = {"model": recipe.model, "recipe": recipe.name, "data": settings.data, "seed": args.seed, "plot": plot}
-        print_json({**told, **asdict(found)})
-        return 0
+        plot = str(args.plot) if args.plot and problem is None else None
+        said = {"model": recipe.model, "recipe": recipe.name, "data": settings.data, "seed": args.seed, "plot": plot}
+        print_json(with_problem({**said, **asdict(found)}, problem))
+        return told(problem)
     out.print(title, markup=False)
     out.print(found.said, markup=False)
-    if args.plot is not None:
+    if args.plot is not None and problem is None:
         out.print(f"plot: {args.plot}", markup=False)
     given = [word for flag in _given(args) for word in flag]
     following = command("train", settings.data, "--recipe", args.recipe or recipe.name, *given, "--lr", f"{found.lr:g}")
     out.print(f"next: {following}", markup=False)
-    return 0
+    return told(problem)
 
 
 def _given(args: argparse.Namespace) -> list[tuple[str, str]]:

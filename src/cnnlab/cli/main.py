@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import cnnlab
 from cnnlab.cli.called import as_called
+from cnnlab.cli.failures import fail
 from cnnlab.cli.parser import Parser
 from cnnlab.errors import CnnlabError, reason_of, unknown_name
-from cnnlab.text import printable
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "train a network: no arguments for CIFAR-10 with the fast recipe"),
@@ -51,29 +51,29 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 done, 1 our error, 2 usage, 3 bad data, 75 interrupted and resumable.
     """
+    as_json = "--json" in arguments
     try:
         code = _dispatch(list(arguments))
         sys.stdout.flush()  # here, where a reader who went away is caught
         return code
     except CnnlabError as error:
-        if str(error):  # of several processes, rank 0 tells it
-            _complain(str(error))
-        return error.exit_code
+        if not str(error):  # of several processes, rank 0 tells it
+            return error.exit_code
+        return fail(type(error).__name__, str(error), error.exit_code, as_json=as_json)
     except KeyboardInterrupt:
-        _complain("interrupted")
-        return 130
+        return fail("KeyboardInterrupt", "interrupted", 130, as_json=as_json)
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # the system's own refusals: no space, no permission, no such folder
         where = f"{error.filename}: " if error.filename else ""
-        _complain(f"{where}{reason_of(error)}")
-        return 1
+        return fail(type(error).__name__, f"{where}{reason_of(error)}", 1, as_json=as_json)
     except Exception as error:
         if os.environ.get("CNNLAB_TRACEBACK"):
             traceback.print_exc()
-        _complain(f"{type(error).__name__}: {error} (a fault of cnnlab; CNNLAB_TRACEBACK=1 shows where)")
-        return 1
+        kind = type(error).__name__
+        message = f"{kind}: {error} (a fault of cnnlab; CNNLAB_TRACEBACK=1 shows where)"
+        return fail(kind, message, 1, as_json=as_json)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -93,6 +93,8 @@ def _dispatch(arguments: list[str]) -> int:
         parsed = parser.parse(rest)
     except SystemExit:  # argparse has printed the help
         return 0
+    if check := getattr(module, "check", None):  # what can be refused at once, before torch is imported
+        check(parsed)
     code: int = module.run(parsed)
     return code
 
@@ -101,8 +103,3 @@ def _help() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
     return "usage: cnnlab COMMAND …\n\n" + str(cnnlab.__doc__) + "\n\ncommands:\n" + "\n".join(lines) + "\n\n" + EPILOG
-
-
-def _complain(message: str) -> None:
-    shown = printable(as_called(message), keep="\n")
-    print(f"cnnlab: {shown}", file=sys.stderr)

@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from cnnlab.errors import UsageError, nearest, unknown_name
 
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises `UsageError`, with the nearest flag where one is misspelt."""
@@ -51,8 +53,18 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add `--device` and `--threads`."""
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:1, …")
+    parser.add_argument(
+        "--device", type=device, default="auto", metavar="NAME", help="auto (default), cpu, cuda, cuda:1, …"
+    )
     parser.add_argument("--threads", type=positive_int, metavar="N", help="CPU threads (default: all cores)")
+
+
+def device(text: str) -> str:
+    """An argument that must name a kind of device, such as `cuda:1`; whether it is there, torch will say."""
+    kind, colon, index = text.partition(":")
+    if kind not in DEVICES or (colon and not index.isdecimal()):
+        raise argparse.ArgumentTypeError(f"no device {text!r}; known: {', '.join(DEVICES)}, and cuda:1, …")
+    return text
 
 
 def one_of(kind: str, names: Sequence[str]) -> Callable[[str], str]:

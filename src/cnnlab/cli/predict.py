@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import require_output, told, try_to_write, with_problem
 from cnnlab.cli.parser import add_device, add_json, positive_int
 from cnnlab.cli.train import set_threads, share
 
@@ -31,6 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    from cnnlab.evaluate.predictions import ENDINGS, require_writable
+
+    early.require_networks([args.run])
+    if args.out is not None:
+        require_writable(args.out)
+    require_output("--out", args.out, ENDINGS)
+    early.require_files(args.images)
+
+
 def run(args: argparse.Namespace) -> int:
     """Predict; files that cannot be read are named, the others answered."""
     from dataclasses import asdict
@@ -38,20 +51,18 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.cli.console import console, percent, print_json
     from cnnlab.data.damage import Damaged
     from cnnlab.errors import ImageError
-    from cnnlab.evaluate.predictions import find_images, require_writable, write_predictions
+    from cnnlab.evaluate.predictions import find_images, write_predictions
     from cnnlab.evaluate.pretrained import load
     from cnnlab.text import printable
 
     set_threads(args.threads)
-    if args.out is not None:
-        require_writable(args.out)
     found = find_images(args.images)
     files = found.files
     classifier = load(args.run, device=args.device)
     damaged = Damaged()
     answers = (classifier.optimised() if args.fast else classifier).predict_files(files, args.top, damaged)
-    if args.out is not None:
-        write_predictions(args.out, files, answers)
+    problem = try_to_write(args.out, lambda path: write_predictions(path, files, answers))
+    out_file = args.out if problem is None else None
     refused = [
         {"path": str(file), "reason": str(each)}
         for file, each in zip(files, answers, strict=True)
@@ -60,23 +71,23 @@ def run(args: argparse.Namespace) -> int:
     predictions = [each for each in answers if not isinstance(each, ImageError)]
     out = console(json_output=args.json)
     if args.json:
-        print_json(
-            {
-                "run": str(args.run),
-                "predictions": [asdict(each) for each in predictions],
-                "refused": refused,
-                "left_out": list(found.notes),
-                "damaged": list(damaged.reasons),
-            }
-        )
-    for each in [] if args.json or args.out else predictions:
+        record = {
+            "run": str(args.run),
+            "predictions": [asdict(each) for each in predictions],
+            "refused": refused,
+            "left_out": list(found.notes),
+            "damaged": list(damaged.reasons),
+        }
+        print_json(with_problem(record, problem))
+    for each in [] if args.json or out_file else predictions:
         guesses = ", ".join(f"{name} {percent(p)}" for name, p in zip(each.names, each.probabilities, strict=True))
         out.print(f"{printable(each.path)}: {guesses}", markup=False)
     for note in [] if args.json else (*found.notes, *damaged.notes):
         out.print(f"note: {note}", markup=False)
     for bad in [] if args.json else refused:
         out.print(f"refused: {bad['reason']}", markup=False)
-    if not args.json and (args.out or refused):
-        where = f" to {args.out}" if args.out else ""
+    if not args.json and (out_file or refused):
+        where = f" to {out_file}" if out_file else ""
         out.print(f"{len(predictions)} of {len(files)} files answered{where}, {len(refused)} refused", markup=False)
-    return ImageError.exit_code if len(refused) > args.max_bad * len(files) else 0
+    code = told(problem)
+    return ImageError.exit_code if len(refused) > args.max_bad * len(files) else code

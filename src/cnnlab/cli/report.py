@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import require_output_folder
 from cnnlab.cli.parser import add_device, add_json
+from cnnlab.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,16 +22,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    from cnnlab.evaluate.locate import require_run, require_trained
+
+    require_run(args.run)
+    if args.split is None and (args.data or args.protocol):
+        raise UsageError("which part of the data should be asked about? Add --split val, or --split test")
+    if args.split is not None:
+        early.require_split(args.split)
+        require_trained(args.run)
+    early.require_protocols([args.protocol] if args.protocol else [])
+    early.require_data(args.data, args.data_folder)
+    require_output_folder("report of", args.run)
+
+
 def run(args: argparse.Namespace) -> int:
     """Make the report as the arguments say."""
     from cnnlab.cli.console import console, print_json
     from cnnlab.cli.train import set_threads
-    from cnnlab.errors import UsageError
     from cnnlab.train.report import report_run
 
     set_threads(args.threads)
-    if args.split is None and (args.data or args.protocol):
-        raise UsageError("which part of the data should be asked about? Add --split val, or --split test")
     path = report_run(args.run) if args.split is None else _asked(args)
     if args.json:
         print_json({"run": str(args.run), "report": str(path)})

@@ -9,7 +9,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.cli.outputs import require_output_folder
 from cnnlab.cli.parser import add_device, add_json, one_of, positive_int
+from cnnlab.errors import unknown_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,23 +44,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    from cnnlab.reproduce.listed import LISTED
+
+    for name in args.names:
+        if name not in LISTED:
+            raise unknown_name("reproduction", name, LISTED, see="cnnlab reproduce --list")
+    if not args.list:
+        require_output_folder("--folder", args.folder)
+
+
 def run(args: argparse.Namespace) -> int:
-    """Reproduce as the arguments say."""
+    """Reproduce as the arguments say, or list what can be."""
     from cnnlab.cli.console import console, print_json, watch_for
+    from cnnlab.reproduce.listed import LISTED
+
+    out = console(json_output=args.json)
+    if args.list:
+        chosen = [(name, *LISTED[name]) for name in args.names or LISTED]
+        listed = [{"name": name, "effect": effect, "paper": paper} for name, effect, paper in chosen]
+        print_json({"reproductions": listed}) if args.json else _list(out, listed)
+        return 0
     from cnnlab.cli.train import set_threads
-    from cnnlab.reproduce.catalog import REPRODUCTIONS, get_reproduction
+    from cnnlab.reproduce.catalog import get_reproduction
     from cnnlab.reproduce.plan import Budget
     from cnnlab.reproduce.reproduction import reproduce
 
-    out = console(json_output=args.json)
-    chosen = [get_reproduction(name) for name in args.names or REPRODUCTIONS]
-    if args.list:
-        listed = [{"name": each.name, "effect": each.effect, "paper": each.paper} for each in chosen]
-        print_json({"reproductions": listed}) if args.json else _list(out, listed)
-        return 0
     set_threads(args.threads)
     records: list[dict[str, Any]] = []
-    for each in chosen:
+    for name in args.names or LISTED:
+        each = get_reproduction(name)
         out.print(f"{each.name}: {each.effect}", markup=False, style="bold")
         record = reproduce(
             each, args.folder, budget=Budget(args.budget), seeds=args.runs, device=args.device, watch=watch_for(out)
@@ -67,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
         records.append(record)
     if args.json:
         print_json({"reproductions": records})
-    return int(args.check and any(each["verdict"]["holds"] is not True for each in records))
+    unwritten = any("problem" in each for each in records)
+    return int(unwritten or (args.check and any(each["verdict"]["holds"] is not True for each in records)))
 
 
 def _list(out: Console, listed: list[dict[str, str]]) -> None:
@@ -84,4 +101,5 @@ def _list(out: Console, listed: list[dict[str, str]]) -> None:
 def _tell(out: Console, record: dict[str, Any], folder: Path) -> None:
     out.print(f"  {SIGNS[record['verdict']['holds']]}: {record['verdict']['words']}", markup=False)
     out.print(f"  {record['ours']}", markup=False)
-    out.print(f"  page {folder / record['name'] / 'report.html'}\n", markup=False)
+    page = f"page {folder / record['name'] / 'report.html'}"
+    out.print(f"  {record.get('problem', page)}\n", markup=False)

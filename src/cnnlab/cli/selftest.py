@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.cli.outputs import PAGE, require_output, require_output_folder, told, try_to_write, with_problem
 from cnnlab.cli.parser import add_json, positive_float
+from cnnlab.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +44,14 @@ def _cases(text: str) -> range:
     return range(int(first), int(last))
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    if stranger := next((name for name in args.parts if name not in NAMES), None):
+        raise unknown_name("part of the self-test", stranger, NAMES)
+    require_output("--report", args.report, PAGE)
+    require_output_folder("--folder", args.folder)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the parts asked for and print one table; 1 when something did not hold."""
     import tempfile
@@ -49,11 +59,8 @@ def run(args: argparse.Namespace) -> int:
 
     from cnnlab.cli.console import console, print_json
     from cnnlab.cli.train import set_threads
-    from cnnlab.errors import UsageError, unknown_name
     from cnnlab.selftest.parts import PARTS
 
-    if stranger := next((name for name in args.parts if name not in PARTS), None):
-        raise unknown_name("part of the self-test", stranger, PARTS)
     slow = args.full or args.cases
     chosen = [PARTS[name] for name in args.parts or PARTS if slow or PARTS[name].quick]
     if not chosen:
@@ -63,11 +70,11 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = args.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cnnlab-selftest-")))
         summaries = [_run_part(part, args, folder, out) for part in chosen]
-        _show(summaries, args, folder, out)
+        problem = _show(summaries, args, folder, out)
     reached = all(each["reached"] for each in summaries)
     if args.json:
-        print_json({"reached": reached, "parts": summaries})
-    return 0 if reached else 1
+        print_json(with_problem({"reached": reached, "parts": summaries}, problem))
+    return told(problem) if reached else 1
 
 
 def _run_part(part: Part, args: argparse.Namespace, folder: Path, out: Any) -> dict[str, Any]:
@@ -93,8 +100,8 @@ def _run_part(part: Part, args: argparse.Namespace, folder: Path, out: Any) -> d
     return write_summary(part, folder)
 
 
-def _show(summaries: Sequence[dict[str, Any]], args: argparse.Namespace, folder: Path, out: Any) -> None:
-    """Print the table, and write the page where one is asked for."""
+def _show(summaries: Sequence[dict[str, Any]], args: argparse.Namespace, folder: Path, out: Any) -> str | None:
+    """Print the table, and write the page where one is asked for; returns why it could not be written."""
     from rich.markup import escape
 
     from cnnlab.cli.console import table
@@ -108,7 +115,10 @@ def _show(summaries: Sequence[dict[str, Any]], args: argparse.Namespace, folder:
     for cells in rows:
         made.add_row(*map(escape, cells))
     out.print(made)
-    if args.report is not None:
-        kinds = [kind_rows(each) for each in summaries]
-        text = selftest_page(summaries, COLUMNS, rows, kinds, held_environment(folder))
-        out.print(f"report {write_page(args.report, text)}", markup=False)
+    if args.report is None:
+        return None
+    kinds = [kind_rows(each) for each in summaries]
+    text = selftest_page(summaries, COLUMNS, rows, kinds, held_environment(folder))
+    problem = try_to_write(args.report, lambda path: write_page(path, text))
+    out.print(f"report {args.report}" if problem is None else problem, markup=False)
+    return problem

@@ -9,6 +9,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import PAGE, require_output, told, try_to_write, with_problem
 from cnnlab.cli.parser import add_device, add_json, one_of, positive_int
 
 if TYPE_CHECKING:
@@ -53,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    early.require_model(args.model)
+    require_output("--report", args.report, PAGE)
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure, then print the tables or the JSON object, and write the page."""
     from cnnlab.cli.console import console, print_json
@@ -61,15 +69,14 @@ def run(args: argparse.Namespace) -> int:
 
     out = console(json_output=args.json)
     record = _measure(args, out)
-    if args.report is not None:
-        write_page(args.report, time_page(record))
+    problem = try_to_write(args.report, lambda path: write_page(path, time_page(record)))
     if args.json:
-        print_json(record)
-        return 0
+        print_json(with_problem(record, problem))
+        return told(problem)
     _print(out, record)
-    if args.report is not None:
+    if args.report is not None and problem is None:
         out.print(f"page: {args.report}", markup=False)
-    return 0
+    return told(problem)
 
 
 def _measure(args: argparse.Namespace, out: Console) -> dict[str, Any]:

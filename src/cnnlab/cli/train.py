@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.cli import early
+from cnnlab.cli.outputs import require_output_folder
 from cnnlab.cli.parser import add_device, add_json, integer, number, one_of, positive_float, positive_int
 from cnnlab.errors import UsageError, command
 
@@ -159,6 +161,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse at once what cannot be."""
+    from cnnlab.train.bad_step import parse_on_bad_step
+    from cnnlab.train.companions import require_companions
+
+    if args.resume not in (None, "auto"):
+        _refuse_changes(args)
+    early.require_run_folder(args.run, args.resume)
+    resumes = args.resume is not None and (args.resume != "auto" or (args.run / "recipe.json").is_file())
+    require_output_folder("--run", args.run or Path("runs"))
+    parse_on_bad_step(args.on_bad_step or "stop", args.spike)
+    if resumes:
+        return
+    recipe = early.require_recipe(args.recipe, args.model, args.data, args.settings)
+    if args.data is None and args.pretrained is None:
+        own_data(recipe)
+    early.require_data(args.data, args.data_folder, args.manifest)
+    early.require_weights(args.pretrained)
+    require_companions(
+        unfreeze_at=args.unfreeze_at, freeze=args.freeze, layer_lr=args.layer_lr, pretrained=args.pretrained
+    )
+    if args.overfit is not None:
+        _refuse_with_overfit(args)
+
+
 def run(args: argparse.Namespace) -> int:
     """Train as the arguments say."""
     from cnnlab.cli.console import console, print_json, watch_for
@@ -261,19 +288,24 @@ def set_threads(threads: int | None) -> None:
 
 
 def _goes_on(args: argparse.Namespace) -> bool:
-    """Whether there is a run to go on with; what else is given must be what it began with.
+    """Whether there is a run to go on with.
 
     Raises:
-        UsageError: no folder is named, or something is given that cannot change now.
+        UsageError: with `--resume auto` something is given that is not what it began with.
     """
-    if args.run is None:
-        raise UsageError("--resume needs the run to go on with: --run FOLDER")
-    given = [flag for flag, name in FIXED_BY_THE_RUN.items() if getattr(args, name) not in (None, False, [])]
     if args.resume == "auto":
-        return _goes_on_by_itself(args, compare=bool(given))
-    if given:
-        raise UsageError(f"--resume goes on with what the run began with; {', '.join(given)} cannot change it now")
+        return _goes_on_by_itself(args, compare=bool(_given(args)))
     return True
+
+
+def _given(args: argparse.Namespace) -> list[str]:
+    return [flag for flag, name in FIXED_BY_THE_RUN.items() if getattr(args, name) not in (None, False, [])]
+
+
+def _refuse_changes(args: argparse.Namespace) -> None:
+    """Refuse to go on with a run otherwise than it began."""
+    if given := _given(args):
+        raise UsageError(f"--resume goes on with what the run began with; {', '.join(given)} cannot change it now")
 
 
 def _goes_on_by_itself(args: argparse.Namespace, *, compare: bool) -> bool:
@@ -287,6 +319,16 @@ def _goes_on_by_itself(args: argparse.Namespace, *, compare: bool) -> bool:
     return True
 
 
+def _refuse_with_overfit(args: argparse.Namespace) -> None:
+    """Refuse, beside --overfit, what a trial on a few images has no use for."""
+    given = [name for name in NOT_OF_A_TRIAL if getattr(args, name) is not None and getattr(args, name) is not False]
+    given += ["runs"] if args.runs > 1 else []
+    given += [name for name in ("batch_size", "lr") if getattr(args, name) == "auto"]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(f"--overfit only tries {args.overfit} images and keeps nothing; leave out {flags}")
+
+
 def _try_few_images(args: argparse.Namespace, recipe: Recipe, settings: Settings) -> int:
     """Try whether the network can learn a few images, and give the verdict."""
     from dataclasses import asdict
@@ -295,12 +337,6 @@ def _try_few_images(args: argparse.Namespace, recipe: Recipe, settings: Settings
     from cnnlab.train.overfit import what_to_look_at
     from cnnlab.train.run import try_few_images
 
-    given = [name for name in NOT_OF_A_TRIAL if getattr(args, name) is not None and getattr(args, name) is not False]
-    given += ["runs"] if args.runs > 1 else []
-    given += [name for name in ("batch_size", "lr") if getattr(args, name) == "auto"]
-    if given:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise UsageError(f"--overfit only tries {args.overfit} images and keeps nothing; leave out {flags}")
     out = console(json_output=args.json)
     found = try_few_images(recipe, settings, args.overfit, watch=watch_for(out))
     advice = () if found.learned else what_to_look_at(recipe.model, settings.data)

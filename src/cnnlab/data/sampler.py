@@ -7,11 +7,15 @@ pseudorandom number generators", OOPSLA 2014), written out here so that no numpy
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from cnnlab.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 Indices = npt.NDArray[np.int64]
 
@@ -94,6 +98,8 @@ def normals(seed: int, epoch: int, indices: npt.ArrayLike, stream: int) -> npt.N
 
 def generator(seed: int, epoch: int, index: int, stream: int, device: torch.device) -> torch.Generator:
     """Make a torch generator on `device` for one image's many numbers; they depend on the kind of device."""
+    import torch  # not above: what divides data, which can be refused, needs none
+
     return torch.Generator(device).manual_seed(int(hashes(seed, epoch, [index], stream)[0] >> np.uint64(1)))
 
 

@@ -23,6 +23,7 @@ from cnnlab.data.decode import decode_file
 from cnnlab.data.parts import Part
 from cnnlab.data.whitening import load_whitening, save_whitening
 from cnnlab.errors import CheckpointError, ImageError, UsageError, command, value_problem
+from cnnlab.evaluate.locate import CONFIG, require_trained
 from cnnlab.evaluate.predict import answer_images, predict_part
 from cnnlab.evaluate.protocols import Pixels, get_protocol
 from cnnlab.models.catalog import create_model, require_model
@@ -33,7 +34,6 @@ from cnnlab.models.pack import pack_filters
 from cnnlab.models.precision import Precision, resolve_precision
 from cnnlab.types import Labels, PrecisionName, Prediction, Preprocess
 
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 TEST_READS = "test_reads.jsonl"
 DEFAULT_PIXELS = 64  # the side of a folder's images where the network does not say
@@ -189,13 +189,7 @@ def read_config(folder: Path) -> Config:
         UsageError: there is none, or it does not describe a network.
     """
     path = folder / CONFIG
-    if (folder / "recipe.json").is_file() and not path.is_file():
-        finish = command("train", "--resume", "--run", folder)
-        raise UsageError(f"{folder} is an unfinished run; finish it with: {finish}")
-    if not path.is_file():
-        raise UsageError(
-            f"{folder} holds no trained network (no {CONFIG}); cnnlab train --run runs/mine makes such a folder"
-        )
+    require_trained(folder)
     try:
         config = TypeAdapter(Config).validate_json(path.read_bytes())
     except ValidationError as error:

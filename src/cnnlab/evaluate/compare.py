@@ -17,17 +17,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from cnnlab.data.named import is_name
 from cnnlab.data.parts import Part
 from cnnlab.data.paths import same_path
 from cnnlab.data.photos import Photos
 from cnnlab.data.preprocess import normalise
-from cnnlab.data.sources import is_name
 from cnnlab.errors import DataError, UsageError, command
 from cnnlab.evaluate.answers import Answers, ClassScore, answers_from
 from cnnlab.evaluate.class_match import some_names
 from cnnlab.evaluate.classifier import Classifier, Config, load, read_config, trained_on
 from cnnlab.evaluate.examine import examine
 from cnnlab.evaluate.intervals import spread, wilson
+from cnnlab.evaluate.locate import seeds_of
 from cnnlab.evaluate.paired import bootstrap_difference, holm, mcnemar, paired_interval, seeds_test
 from cnnlab.evaluate.predict import original_image
 from cnnlab.evaluate.protocols import get_protocol, looks
@@ -35,7 +36,6 @@ from cnnlab.evaluate.tested_on import load_unseen, part_of, require_split, split
 from cnnlab.models.describe import cost
 from cnnlab.types import Split
 
-HELD_BY_RUNS = ("config.json", "recipe.json")
 DISAGREEMENTS = 36  # images shown
 SIGNIFICANT = 0.05
 # What two runs of one recipe may differ in; their data is compared by its SHA-256, however it is spelt.
@@ -199,22 +199,6 @@ def _ask(classifier: Classifier, part: Part | Photos, protocol: str | None, spli
     evaluation, outcome = examine([classifier], part, protocol=protocol, split=split, why=why)
     names = classifier.config.labels.names
     return answers_from(outcome, names, split=str(split), protocol=evaluation.protocol)
-
-
-def seeds_of(folder: Path) -> list[Path]:
-    """The runs in a folder of seeds, as `cnnlab train --runs` makes it, by seed; any other folder is itself the run."""
-    if any((folder / name).is_file() for name in HELD_BY_RUNS):
-        return [folder]
-    seeds = [each for each in folder.glob("seed*") if each.name.removeprefix("seed").isdigit() and each.is_dir()]
-    return sorted(seeds, key=lambda each: int(each.name.removeprefix("seed"))) or [folder]
-
-
-def runs_and_data(paths: Sequence[str]) -> tuple[list[Path], str | None]:
-    """Tell runs from data: the last of `paths` is data where it is no run and two runs come before it."""
-    *runs, last = paths
-    if len(runs) < 2 or any((seed / name).is_file() for seed in seeds_of(Path(last)) for name in HELD_BY_RUNS):
-        return [Path(each) for each in paths], None
-    return [Path(each) for each in runs], last
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.data.division import Division, division_of, read_division
+from cnnlab.data.named import is_name
 from cnnlab.data.parts import Parts
 from cnnlab.data.paths import same_path
 from cnnlab.data.smaller import with_pixels, with_train_images
-from cnnlab.data.sources import is_name
 from cnnlab.data.sources import load as load_data
 from cnnlab.errors import DataError
 

@@ -55,20 +55,21 @@ def require_writable(path: Path) -> None:
     Raises:
         UsageError: another ending, or Parquet without pyarrow.
     """
-    if path.suffix not in ENDINGS:
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
         raise UsageError(f"--out {path}: predictions are written as {', '.join(ENDINGS)}; give such a name")
-    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+    if ending == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise UsageError("Parquet needs pyarrow, which is not installed: pip install pyarrow; or use .csv")
 
 
 def write_predictions(path: Path, files: Sequence[Path], answers: Sequence[Answer]) -> None:
     """Write a row a file to `path`, by its ending; see `require_writable`."""
     require_writable(path)
-    rows = as_rows(files, answers)
-    if path.suffix == ".parquet":
+    rows, ending = as_rows(files, answers), path.suffix.lower()
+    if ending == ".parquet":
         _write_parquet(path, rows)
     else:
-        path.write_bytes(as_csv(rows) if path.suffix == ".csv" else json.dumps(rows, indent=1).encode())
+        path.write_bytes(as_csv(rows) if ending == ".csv" else json.dumps(rows, indent=1).encode())
 
 
 def as_rows(files: Sequence[Path], answers: Sequence[Answer]) -> list[Row]:

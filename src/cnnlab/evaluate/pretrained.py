@@ -14,13 +14,14 @@ from torch import nn
 from cnnlab.data.cache import cache_folder
 from cnnlab.data.cifar10 import CLASS_NAMES
 from cnnlab.data.download import Report, download, set_aside
-from cnnlab.errors import DataError, UsageError, command
+from cnnlab.errors import DataError
 from cnnlab.evaluate.classifier import Classifier, Config
 from cnnlab.evaluate.classifier import load as load_folder
+from cnnlab.evaluate.locate import require_network
 from cnnlab.models.catalog import create_model
 from cnnlab.models.device import place_network, resolve_device
 from cnnlab.models.layers import Network
-from cnnlab.models.official_weights import OFFICIAL, Weights, find_weights
+from cnnlab.models.official_weights import Weights, find_weights
 from cnnlab.models.weights import load_weights
 from cnnlab.types import Labels
 
@@ -42,17 +43,8 @@ def load(source: str | Path, *, device: str = "auto", report: Report | None = No
     """
     if Path(source).exists():
         return load_folder(source, device=device)
-    if not is_published(str(source)):
-        raise UsageError(
-            f"{source} holds no trained network (there is no such folder), nor are weights published under that name; "
-            f"train one: {command('train', '--run', source)}, or see the column weights of: cnnlab models"
-        )
+    require_network(source)
     return pretrained(str(source), device=device, report=report)
-
-
-def is_published(name: str) -> bool:
-    """Whether a network's or a file's name stands in the catalogue of published weights."""
-    return any(name in (weights.name, weights.filename) for weights in OFFICIAL)
 
 
 def pretrained(name: str, *, device: str = "auto", report: Report | None = None) -> Classifier:

@@ -18,10 +18,10 @@ from cnnlab.data.divided import find_divided, lies_in
 from cnnlab.data.division import SPLITS, Division, read_division
 from cnnlab.data.folder import on_disk_parts, open_whole
 from cnnlab.data.known import Known
+from cnnlab.data.named import is_name, locate
 from cnnlab.data.parts import Part, Parts, choose, name_of, photos_of
 from cnnlab.data.paths import same_path
 from cnnlab.data.photos import Photos
-from cnnlab.data.sources import is_name, locate
 from cnnlab.data.sources import load as load_data
 from cnnlab.errors import DataError, UsageError, unknown_name
 from cnnlab.evaluate.class_match import match_classes, some_names

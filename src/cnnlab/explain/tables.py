@@ -15,9 +15,10 @@ from cnnlab.explain.embed import Features
 def write_npy(path: Path, found: Features, names: Sequence[str], labels: Sequence[str | None]) -> list[Path]:
     """Write the values to `path` and `row,image,label` to the .csv of the same name; returns both paths."""
     listed = path.with_suffix(".csv")
-    np.save(path, found.values.numpy(), allow_pickle=False)
-    with listed.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+    with path.open("wb") as file:  # given a name, numpy adds .npy to one that ends in .NPY
+        np.save(file, found.values.numpy(), allow_pickle=False)
+    with listed.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text)
         writer.writerow(["row", "image", "label"])
         for row, index in enumerate(found.indices.tolist()):
             writer.writerow([row, names[index], labels[index] or ""])

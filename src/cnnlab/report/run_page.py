@@ -430,6 +430,11 @@ def _data(data: Record, reads: Sequence[Record]) -> Html:
     return join([values, table(("when", "why", "protocol", "images"), rows, caption=caption, numbers=("images",))])
 
 
+def _commit(environment: Record) -> str | None:
+    commit = environment.get("git")
+    return f"{commit}, with changes" if commit and environment.get("git_changed") else commit
+
+
 def _environment(environment: Record, settings: Record) -> Html:
     command = " ".join(str(each) for each in environment.get("command", ()))
     packages = ", ".join(f"{name} {version}" for name, version in environment.get("packages", {}).items())
@@ -437,13 +442,14 @@ def _environment(environment: Record, settings: Record) -> Html:
         "Began": str(environment["time"])[:19].replace("T", " ") + " UTC" if "time" in environment else None,
         "Command": element("code", None, command) if command else None,
         "cnnlab": environment.get("cnnlab"),
-        "Commit": environment.get("git"),
+        "Commit": _commit(environment),
         "Python": environment.get("python"),
         "Packages": packages or None,
         "System": environment.get("platform"),
         "Processor": environment.get("processor"),
         "Cores, threads": f"{environment.get('cores')}, {environment.get('threads')}" if environment else None,
         "Device": environment.get("device"),
+        "CUDA, driver": f"{environment['cuda']}, {environment['driver']}" if environment.get("driver") else None,
     }
     asked = element("pre", None, json.dumps(settings, indent=1, ensure_ascii=False))
     return join([pairs(values), folded("Settings, as settings.json", asked) if settings else None])

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from cnnlab.errors import command
+from cnnlab.errors import command, reason_of
 from cnnlab.report.page import Html, write_page
 from cnnlab.report.reproduction_page import Claim, Value, reproduction_page
 from cnnlab.reproduce.judge import verdict
@@ -73,7 +73,7 @@ def reproduce(
     Runs lie in `folder`/runs, where every reproduction finds those it shares with others.
 
     Returns:
-        The record, as in `result.json`.
+        The record, as in `result.json`; with `problem` where the files could not be written.
 
     Raises:
         InterruptedRunError: asked to stop; the same call goes on.
@@ -83,9 +83,12 @@ def reproduce(
     findings = reproduction.read(results)
     record = _record(reproduction, plans, results, findings, budget, seeds)
     place = folder / reproduction.name
-    place.mkdir(parents=True, exist_ok=True)
-    (place / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-    write_page(place / PAGE, page_of(reproduction, findings, record))
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+        write_page(place / PAGE, page_of(reproduction, findings, record))
+    except OSError as error:  # what was found is told all the same
+        record["problem"] = f"{place} could not be written: {reason_of(error)}; the figures above stand"
     return record
 
 

@@ -11,10 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cnnlab.errors import UsageError
-from cnnlab.train.step import StepResult
+
+if TYPE_CHECKING:
+    from cnnlab.train.step import StepResult
 
 SPIKE_STEPS = 100  # good steps whose median a spike is measured by
 FEWEST_STEPS = 20  # before there are so many, nothing is called a spike

@@ -13,8 +13,9 @@ from torch import nn
 from cnnlab.data.whitening import load_whitening
 from cnnlab.errors import DataError, UnknownNameError, UsageError
 from cnnlab.evaluate.class_match import same_classes
-from cnnlab.evaluate.classifier import CONFIG, WEIGHTS, read_config
-from cnnlab.evaluate.pretrained import class_names, fetch_weights, is_published
+from cnnlab.evaluate.classifier import WEIGHTS, read_config
+from cnnlab.evaluate.locate import CONFIG, is_published
+from cnnlab.evaluate.pretrained import class_names, fetch_weights
 from cnnlab.models.catalog import create_model
 from cnnlab.models.layers import Network
 from cnnlab.models.official_weights import Weights, find_weights

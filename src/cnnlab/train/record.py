@@ -13,6 +13,7 @@ import io
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -22,14 +23,15 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import torch
+from typing import TYPE_CHECKING, Any, Self
 
 import cnnlab
+from cnnlab.data.cache import cache_folder
 from cnnlab.errors import CheckpointError, UsageError, command
-from cnnlab.models.precision import cpu_capability
 from cnnlab.train.disk import INCOMPLETE, Disk, replace_file
+
+if TYPE_CHECKING:
+    import torch
 
 METRICS = "metrics.jsonl"
 FLOW = "flow.jsonl"  # what `--watch` saw, a line a sampled step
@@ -51,13 +53,8 @@ class RunFolder:
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         self.path = path
-        if not resume and path.exists() and any(_is_of_a_run(each.name) for each in path.iterdir()):
-            raise UsageError(
-                f"the run folder {path} is already in use by an earlier run; go on with it: --resume --run {path}, "
-                "or choose another folder: --run NAME"
-            )
-        if resume and not (path / "recipe.json").is_file():
-            raise UsageError(f"nothing to resume in {path}: it has no recipe.json; start it without --resume")
+        require_unused(path) if not resume else require_begun(path)
+        self._made = [each for each in (path, *path.parents) if not each.exists()]  # the deepest first
         path.mkdir(parents=True, exist_ok=True)
         self._lock, self.taken_over = _acquire(path / LOCK)
         self._tensorboard: Any = None
@@ -71,15 +68,18 @@ class RunFolder:
         self.close()
 
     def close(self) -> None:
-        """Write the CSV, flush TensorBoard's file and let go of the lock; a folder nothing was written to goes."""
+        """Write the CSV, flush TensorBoard's file and let go of the lock; of a run that never began nothing stays."""
         if self._lock.closed:
             return
         with contextlib.suppress(OSError):  # a full disk has been reported where it mattered
             self.write_csv()
             if self._tensorboard is not None:
                 self._tensorboard.close()
-        if [each.name for each in self.path.iterdir()] == [LOCK]:
+        if all(each.name in BEFORE_START for each in self.path.iterdir()):
             shutil.rmtree(self.path)
+            with contextlib.suppress(OSError):  # others have begun runs there since
+                for each in self._made[1:]:
+                    each.rmdir()
         with contextlib.suppress(OSError):
             self._lock.truncate(0)  # whoever comes next knows that this one ended by itself
         self._lock.close()
@@ -174,6 +174,31 @@ class RunFolder:
                 self._tensorboard.add_scalar(f"{values['split']}/{key}", value, int(values["step"]))
 
 
+def require_unused(path: Path) -> None:
+    """Refuse a folder, or a file, that a new run cannot be kept in: an earlier one is.
+
+    Raises:
+        UsageError: says how to resume it.
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"--run {path} is a file; choose a folder for the run")
+    if path.exists() and any(_is_of_a_run(each.name) for each in path.iterdir()):
+        raise UsageError(
+            f"the run folder {path} is already in use by an earlier run; go on with it: --resume --run {path}, "
+            "or choose another folder: --run NAME"
+        )
+
+
+def require_begun(path: Path) -> None:
+    """Refuse a folder in which no run has begun that could be resumed.
+
+    Raises:
+        UsageError: says to start it first.
+    """
+    if not (path / "recipe.json").is_file():
+        raise UsageError(f"nothing to resume in {path}: it has no recipe.json; start it without --resume")
+
+
 def read_records(folder: Path, name: str = METRICS) -> list[dict[str, Any]]:
     """The records in a run folder's `metrics.jsonl`, or `flow.jsonl`; a last line cut short by a crash is left out."""
     path = folder / name
@@ -226,10 +251,21 @@ def _taken_over(folder: Path, before: str) -> str:
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, machine, device, threads and time: what a figure needs beside it to be believed."""
+    """Versions, machine, device, threads and time: what a figure needs beside it to be believed.
+
+    `git` is the commit that cnnlab's own code is checked out at, and `git_changed` whether files differ from it; None
+    where it was installed without its history.
+    """
+    import torch
+
+    from cnnlab.models.precision import cpu_capability
+
+    commit, changed = checked_out(Path(__file__))
     return {
         "time": datetime.now(UTC).isoformat(),
         "cnnlab": cnnlab.__version__,
+        "git": commit,
+        "git_changed": changed,
         "python": platform.python_version(),
         "packages": {
             name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "safetensors", "pillow")
@@ -240,9 +276,27 @@ def environment(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cpu_capability": cpu_capability(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "cuda": torch.version.cuda,
+        "driver": nvidia_driver(),
         "command": _command(),
-        "git": _git_commit(),
     }
+
+
+def cache_space() -> dict[str, Any]:
+    """Where data sets and weights are kept, and how many bytes are free there."""
+    folder = cache_folder()
+    there = next(each for each in (folder, *folder.parents) if each.is_dir())
+    return {"folder": str(folder), "free_bytes": shutil.disk_usage(there).free}
+
+
+def nvidia_driver() -> str | None:
+    """The version of the NVIDIA driver; None where there is none."""
+    with contextlib.suppress(OSError, IndexError):
+        first = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8").splitlines()[0]
+        if found := re.search(r"\b\d+\.\d+(\.\d+)?\b", first):
+            return found.group()
+    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    return (_output(asked, Path()) or "").partition("\n")[0] or None
 
 
 def _command() -> list[str]:
@@ -260,16 +314,25 @@ def processor_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def _git_commit() -> str | None:
+def checked_out(file: Path) -> tuple[str | None, bool | None]:
+    """The commit that the repository of `file` is at, and whether its files were changed since; (None, None) if none.
+
+    A file that is not part of a repository around it, as in a virtual environment, has no commit. Files that nobody
+    added to the repository count where they lie beside `file` or deeper.
+    """
+    folder = file.parent
+    if not _output(["git", "ls-files", "--", file.name], folder):
+        return None, None
+    tracked = _output(["git", "status", "--porcelain", "--untracked-files=no"], folder)
+    beside = _output(["git", "status", "--porcelain", "--", ".."], folder)
+    changed = None if tracked is None or beside is None else bool(tracked or beside)
+    return _output(["git", "rev-parse", "HEAD"], folder), changed
+
+
+def _output(command: list[str], folder: Path) -> str | None:
+    """What a command prints, None where it fails or does not end within seconds."""
     try:
-        found = subprocess.run(
-            ["git", "log", "-1", "--format=%H", "--", Path(__file__).name],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
+        found = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError, UnicodeError):
         return None
-    return found.stdout.strip() or None
+    return found.stdout.strip() if found.returncode == 0 else None

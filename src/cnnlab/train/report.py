@@ -10,7 +10,8 @@ import torch
 from cnnlab.data.parts import Part
 from cnnlab.data.photos import Photos
 from cnnlab.evaluate.answers import Answers, worst_mistakes
-from cnnlab.evaluate.classifier import CONFIG, read_config
+from cnnlab.evaluate.classifier import read_config
+from cnnlab.evaluate.locate import CONFIG
 from cnnlab.evaluate.predict import original_image
 from cnnlab.models.describe import count_macs
 from cnnlab.recipes import recipe as recipes

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from cnnlab.data import sources
 from cnnlab.data.balance import class_weights, image_weights
 from cnnlab.data.division import DATA, read_division
+from cnnlab.data.named import is_name
 from cnnlab.data.parts import Part, Parts, file_of
 from cnnlab.data.paths import same_path, whole_path
 from cnnlab.data.photos import Photos
@@ -40,6 +41,7 @@ from cnnlab.report.run_page import flat
 from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.bad_step import parse_on_bad_step
 from cnnlab.train.batches import image_channels
+from cnnlab.train.companions import require_companions
 from cnnlab.train.distributed import (
     ALONE_TEAM,
     RANK_SECONDS,
@@ -59,7 +61,7 @@ from cnnlab.train.overfit import MOST_STEPS, Overfit, few_parts, for_a_few, over
 from cnnlab.train.own_data import load_again, write_data
 from cnnlab.train.patience import best_epoch
 from cnnlab.train.pretrained import Source, find_source
-from cnnlab.train.record import RunFolder, environment
+from cnnlab.train.record import RunFolder, cache_space, environment
 from cnnlab.train.report import report_run
 from cnnlab.train.sharded import refuse_alone, refuse_with_shares
 from cnnlab.train.watch import Watch, WatchSteps
@@ -130,14 +132,9 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse what needs something else, or is unknown."""
         parse_on_bad_step(self.on_bad_step, self.spike)
-        if self.unfreeze_at is not None and self.freeze is None:
-            raise UsageError(
-                f"--unfreeze-at {self.unfreeze_at:g} says from when on to train what --freeze keeps; add --freeze"
-            )
-        if self.layer_lr is not None and self.pretrained is None:
-            raise UsageError(
-                f"--layer-lr {self.layer_lr:g} is for layers that start trained; add --pretrained RUN, FILE or NAME"
-            )
+        require_companions(
+            unfreeze_at=self.unfreeze_at, freeze=self.freeze, layer_lr=self.layer_lr, pretrained=self.pretrained
+        )
 
 
 @dataclass(frozen=True)
@@ -230,7 +227,7 @@ def go_on_or_train(recipe: str | Recipe, settings: Settings, folder: Path | None
 
 def anchored(settings: Settings) -> Settings:
     """The settings with every path whole, so that they mean the same from any working folder."""
-    named = sources.is_name(settings.data)
+    named = is_name(settings.data)
     changes: dict[str, Any] = {}
     for field in PATHS:
         given = getattr(settings, field)
@@ -505,7 +502,7 @@ def _write_inputs(run: RunFolder, recipe: Recipe, settings: Settings, inputs: In
     """Write down what the run starts from, `recipe.json` last: from then on it can be resumed."""
     if inputs.team.world.first:
         write_data(run, inputs.parts, settings.manifest or settings.data)
-    run.write_json("environment.json", environment(inputs.device))
+    run.write_json("environment.json", {**environment(inputs.device), "cache": cache_space()})
     run.write_json(SETTINGS, asdict(settings))
     run.write_json(RECIPE, recipes.to_dict(recipe))
 

@@ -1,0 +1,21 @@
+"""Settings of a training that mean nothing without another one; refused before torch is imported."""
+
+from __future__ import annotations
+
+from cnnlab.errors import UsageError
+
+
+def require_companions(
+    *, unfreeze_at: float | None, freeze: str | None, layer_lr: float | None, pretrained: str | None
+) -> None:
+    """Refuse `--unfreeze-at` without `--freeze`, and `--layer-lr` without `--pretrained`.
+
+    Raises:
+        UsageError: says what to add.
+    """
+    if unfreeze_at is not None and freeze is None:
+        raise UsageError(f"--unfreeze-at {unfreeze_at:g} says from when on to train what --freeze keeps; add --freeze")
+    if layer_lr is not None and pretrained is None:
+        raise UsageError(
+            f"--layer-lr {layer_lr:g} is for layers that start trained; add --pretrained RUN, FILE or NAME"
+        )
