@@ -113,6 +113,7 @@ def _draw(args: argparse.Namespace) -> int:
 
 def _write(file: Path, svg: str) -> None:
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(svg, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}; give --out another file") from error

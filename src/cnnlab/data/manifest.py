@@ -26,12 +26,13 @@ _SHOWN = 5
 
 
 def write_manifest(manifest: Path, entries: Sequence[Entry]) -> None:
-    """Write `entries` to the CSV file `manifest`, whole or not at all.
+    """Write `entries` to the CSV file `manifest`, whole or not at all, in a folder that is made if need be.
 
     Raises `DataError` when it cannot be written.
     """
     aside = manifest.with_name(f".{manifest.name}.{os.getpid()}.tmp")
     try:
+        manifest.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(COLUMNS)
