@@ -100,11 +100,12 @@ def test_a_drawing_is_printed_or_written(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_drawing_that_cannot_be_made_is_said(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "no").touch()
     for arguments, message in [
         (("graph", "resnet21"), "'resnet20'"),
         (("graph", "resnet20", "--depth", "2"), "are for tables"),
         (("graph", "resnet20", "--paper"), "are for tables"),
-        (("graph", "resnet20", "--out", str(tmp_path / "no" / "net.svg")), "give --out another file"),
+        (("graph", "resnet20", "--out", str(tmp_path / "no" / "net.svg")), "choose another place"),
         (("summary", "resnet20", "--out", "net.svg"), "is for drawings"),
     ]:
         found = cli("inspect", *arguments)

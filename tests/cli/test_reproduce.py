@@ -45,7 +45,7 @@ def test_check_fails_where_an_effect_is_not_shown(cli: Cli, monkeypatch: pytest.
     ("more", "message"),
     [
         (("degradatoin",), "did you mean 'degradation'"),
-        (("--budget", "huge"), "invalid choice: 'huge'"),
+        (("--budget", "huge"), "no budget 'huge'"),
         (("--run", "2"), "did you mean --runs"),
         (("--runs", "0"), "0 is not above 0"),
     ],

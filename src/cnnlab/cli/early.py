@@ -26,11 +26,11 @@ def require_protocols(names: Iterable[str]) -> None:
             raise unknown_name("protocol", name, PROTOCOLS)
 
 
-def require_split(name: str) -> None:
-    """Refuse a split that is not train, val or test."""
+def require_split(name: str | None) -> None:
+    """Refuse a split that is not train, val or test; None is the one there is."""
     from cnnlab.types import Split
 
-    if name not in list(Split):
+    if name is not None and name not in list(Split):
         raise unknown_name("split", name, list(Split))
 
 
