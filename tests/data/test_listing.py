@@ -46,7 +46,7 @@ def test_classes_are_sorted_and_checked() -> None:
         class_names([*good, Entry("x", "cow", Split.TEST)])
     with pytest.raises(DataError, match=r"train has 1 class \(cat\); training needs two"):
         class_names(entries({("cat", Split.TRAIN): 5}))
-    with pytest.raises(DataError, match=r"differ only in case, .*: 'Cat' and 'cat'; rename"):
+    with pytest.raises(DataError, match=r"look alike, but for case, .*: 'Cat' and 'cat'; rename"):
         class_names([*good, Entry("x", "Cat", Split.TRAIN)])
     with pytest.raises(DataError, match="not UTF-8"):
         class_names([*good, Entry("x", os.fsdecode(b"\xff"), Split.TRAIN)])

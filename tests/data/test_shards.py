@@ -187,6 +187,42 @@ def test_labels_are_numbers_where_all_can_be_and_names_elsewhere(tmp_path: Path)
     assert [entry.label for entry in scan_shards(tmp_path)[0].entries] == ["2", "0", "3"]
 
 
+def test_the_same_key_twice_is_refused_with_its_member(tmp_path: Path) -> None:
+    path = tmp_path / "train-0.tar"
+    with tarfile.open(path, "w") as tar:
+        for label in (0, 1):
+            for name, data in {"0.jpg": b"x%d" % label, "0.cls": b"%d" % label}.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    with pytest.raises(DataError, match=r"train-0\.tar: 0\.jpg is there twice, with one key, '0' .*cannot be told"):
+        scan_shards(tmp_path)
+
+
+def test_the_same_key_in_two_shards_of_a_part_is_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path / "train-0.tar", samples(0, 3))
+    write_shard(tmp_path / "val-0.tar", samples(0, 3))
+    assert len(scan_shards(tmp_path)[0].entries) == 6
+    write_shard(tmp_path / "train-1.tar", samples(2, 3))
+    with pytest.raises(
+        DataError, match=r"train-1\.tar: 000002\.jpg has the same key as an image of train-0\.tar; is one"
+    ):
+        scan_shards(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [("cat\ndog\ncat\n", "'cat' and 'cat'"), ("cat\nca\u200bt\n", r"'cat' and 'ca\\u200bt'")],
+)
+def test_class_names_that_are_there_twice_are_refused(tmp_path: Path, names: str, said: str) -> None:
+    write_shard(tmp_path / "train-0.tar", samples(0, 3, 2))
+    (tmp_path / CLASS_FILE).write_text(names, encoding="utf-8")
+    with pytest.raises(DataError, match=f"classes.txt: .*{said}"):
+        scan_shards(tmp_path)
+    (tmp_path / CLASS_FILE).write_text("Cardigan\ncardigan\n", encoding="utf-8")
+    assert scan_shards(tmp_path)[0].classes == ("Cardigan", "cardigan")
+
+
 def test_a_class_number_without_end_is_refused(tmp_path: Path) -> None:
     write_shard(tmp_path / "train.tar", {"1.jpg": b"x", "1.cls": b"9" * 30})
     with pytest.raises(DataError, match="accepted: up to 999999"):

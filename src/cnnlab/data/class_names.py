@@ -20,15 +20,15 @@ def visible(name: str) -> str:
     return repr(name) if plain else ascii(name)
 
 
-def refuse_alike(names: Iterable[str]) -> None:
-    """Refuse names of classes of which a reader would take two for one.
+def refuse_alike(names: Iterable[str], *, case: bool = False) -> None:
+    """Refuse names of classes of which a reader would take two for one; with `case`, Cardigan and cardigan may be two.
 
     Raises:
-        DataError: two differ only in case, in spaces, in signs that cannot be seen, or in their Unicode form.
+        DataError: two differ only in case, in spaces, in signs that cannot be seen, in their Unicode form, or not.
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        groups[_as_read(name)].append(name)
+        groups[_as_read(name) if not case else _visible_part(name)].append(name)
     if "" in groups:
         raise DataError(f"a class without a name that can be seen: {visible(groups[''][0])}; rename it")
     alike = [sorted(group) for group in groups.values() if len(group) > 1]
@@ -36,14 +36,18 @@ def refuse_alike(names: Iterable[str]) -> None:
         shown = "; ".join(" and ".join(map(visible, group)) for group in alike[:_SHOWN])
         more = f"; and {len(alike) - _SHOWN} more" if len(alike) > _SHOWN else ""
         raise DataError(
-            f"classes that differ only in case, spaces, invisible signs or Unicode form: {shown}{more}; rename or "
-            "merge them"
+            f"classes that look alike, but for case, spaces, invisible signs and Unicode form: {shown}{more}; rename "
+            "or merge them"
         )
 
 
 def _as_read(name: str) -> str:
     """What of a name can be seen, in small letters."""
-    text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return _visible_part(unicodedata.normalize("NFC", name).casefold())
+
+
+def _visible_part(name: str) -> str:
+    text = unicodedata.normalize("NFC", name)
     return "".join(each for each in text if not each.isspace() and unicodedata.category(each) not in ("Cf", "Cc"))
 
 

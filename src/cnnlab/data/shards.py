@@ -24,10 +24,13 @@ import numpy.typing as npt
 
 from cnnlab.data.bounded import BoundedFile
 from cnnlab.data.cache import cache_folder, read_arrays, write_arrays
+from cnnlab.data.class_names import refuse_alike
 from cnnlab.data.decode import DEFAULT_LIMITS, SUFFIXES, printable
 from cnnlab.data.listing import Entry, Listing
 from cnnlab.data.part_names import part_in_name
+from cnnlab.data.shard_samples import ShardSamples, split_key
 from cnnlab.errors import DataError, ImageError
+from cnnlab.types import Split
 
 CLASS_FILE = "classes.txt"
 """The class names, a line for each class number, beside the shards."""
@@ -35,6 +38,7 @@ CLASS_FILE = "classes.txt"
 MAX_LABEL_BYTES = 65_536
 MAX_CLASSES = 1_000_000
 MAX_DIGITS = 100
+_INDEX_VERSION = 2  # an index of before would hide what is refused now
 
 Indices = npt.NDArray[np.int64]
 
@@ -100,7 +104,7 @@ def scan_shards(folder: Path) -> tuple[Listing, ShardFiles]:
 
     A shard whose name has "train", "val", "valid", "validation" or "test" as a word belongs to that
     part. Raises `DataError`, naming shard and byte, for a shard cut short or damaged, an image without
-    label, or a label that is no class.
+    label, a label that is no class, or a key that is twice in one part.
     """
     paths = find_shards(folder)
     samples = [(number, sample) for number, path in enumerate(paths) for sample in _index(path)]
@@ -111,6 +115,7 @@ def scan_shards(folder: Path) -> tuple[Listing, ShardFiles]:
     # Numbers where all can be, as `pack` writes them: names such as "1", "2", "10" would take the numbers of others.
     known: set[str] = set() if all(_is_number(each, len(classes or ())) for each in labels) else set(classes or ())
     splits = [part_in_name(path.stem) for path in paths]
+    _refuse_keys_twice(samples, paths, splits)
     entries = []
     for number, sample in samples:
         name = f"{paths[number].name}/{sample.name}"
@@ -118,6 +123,19 @@ def scan_shards(folder: Path) -> tuple[Listing, ShardFiles]:
     places = [(number, sample.offset, sample.size) for number, sample in samples]
     shard, offset, size = np.array(places, np.int64).T
     return Listing(tuple(entries), classes=classes), ShardFiles(tuple(paths), shard, offset, size)
+
+
+def _refuse_keys_twice(samples: list[tuple[int, _Sample]], paths: list[Path], splits: list[Split | None]) -> None:
+    """Refuse a key that two shards of one part have: a shard is there twice, or two images go by one name."""
+    first: dict[tuple[Split | None, str], int] = {}
+    for number, sample in samples:
+        key = split_key(sample.name)[0]
+        before = first.setdefault((splits[number], key), number)
+        if before != number:
+            raise DataError(
+                f"{paths[number]}: {printable(sample.name)} has the same key as an image of {paths[before].name}; is "
+                "one a copy of the other? Remove it, or give each image a key of its own"
+            )
 
 
 def _classes(folder: Path, labels: set[str]) -> tuple[str, ...] | None:
@@ -135,9 +153,15 @@ def _classes(folder: Path, labels: set[str]) -> tuple[str, ...] | None:
 
 def _class_lines(path: Path) -> tuple[str, ...]:
     try:
-        return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}); accepted: a class name a line, in UTF-8") from None
+        raise DataError(f"{path} cannot be read ({error}); accepted: one class name per line, in UTF-8") from None
+    names = tuple(line.strip() for line in lines if line.strip())
+    try:
+        refuse_alike(names, case=True)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return names
 
 
 def _class_of(label: str, classes: tuple[str, ...] | None, known: set[str], where: str) -> str:
@@ -156,7 +180,7 @@ def _is_number(label: str, end: float = math.inf) -> bool:
 def _index(path: Path) -> list[_Sample]:
     """Give the samples of a shard, from the cache where it knows this file of this size and time."""
     status = path.stat()
-    facts = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+    facts = f"{_INDEX_VERSION} {path.resolve()} {status.st_size} {status.st_mtime_ns}"
     cached = (
         cache_folder()
         / "shards"
@@ -185,20 +209,14 @@ def _unpack(arrays: dict[str, npt.NDArray[np.uint8]]) -> list[_Sample]:
 
 def _read_shard(path: Path) -> list[_Sample]:
     """Go once through the headers of a shard, and read its labels."""
-    images: dict[str, tarfile.TarInfo] = {}
-    labels: dict[str, str] = {}
+    samples = ShardSamples(str(path))
     with _open_tar(path) as tar:
         for member in _members(tar, path):
-            folder, _, base = member.name.rpartition("/")
-            key, _, ending = base.partition(".")
-            key = f"{folder}/{key}"
-            if f".{ending.lower()}" in SUFFIXES:
-                images[key] = member
-            elif ending in ("cls", "json"):
-                labels.setdefault(key, _label(tar, member, f"{path}: {printable(member.name)}"))
-    if missing := next((image.name for key, image in images.items() if key not in labels), None):
-        raise DataError(f"{path}: {printable(missing)} has no label; accepted: a member .cls or .json of the same key")
-    return [_Sample(each.name, labels[key], each.offset_data, each.size) for key, each in images.items()]
+            if samples.is_label(member):
+                samples.add_label(member, _read_label(tar, member, f"{path}: {printable(member.name)}"))
+            else:
+                samples.add_image(member)
+    return [_Sample(image.name, label, image.offset_data, image.size) for image, label in samples.labelled()]
 
 
 @contextmanager
@@ -239,14 +257,8 @@ def _cut_short(path: Path, offset: int, seen: str) -> DataError:
     )
 
 
-def _label(tar: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> str:
+def _read_label(tar: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> bytes:
     file = tar.extractfile(member)
     if file is None or member.size > MAX_LABEL_BYTES:
         raise DataError(f"{where}: {member.size} bytes; a label has up to {MAX_LABEL_BYTES}")
-    data = file.read()
-    try:
-        if member.name.endswith(".json"):
-            return str(json.loads(data)["label"])
-        return data.decode().strip()
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise DataError(f'{where}: no label in it; accepted: {{"label": …}} in .json, a class in .cls') from None
+    return file.read()
