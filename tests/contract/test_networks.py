@@ -18,6 +18,13 @@ from cnnlab.models.fold import fold_norms
 from cnnlab.models.pack import pack_filters
 from tests.contract.networks import Case, make, make_case, relative_difference, small_sizes
 
+
+def small_macs(macs: int) -> int:
+    """Of a ResNet's bottlenecks on 32x32 maps for 56x56, between a 3x3 stem and 10 classes; by hand."""
+    stem, head = 64 * 3 * 49 * 112**2, 2048 * 1000
+    return (macs - stem - head) * 32**2 // 56**2 + 64 * 3 * 9 * 32**2 + 2048 * 10
+
+
 # Learnable parameters, and multiply-accumulates of one canonical image in evaluation mode. From facts/networks.md
 # sections 0, 9, 13 and 15, copied from there and not from the code; MACs in words ("1.549 G") are rounded there.
 PAPER_COUNTS: dict[str, tuple[int, int | str]] = {
@@ -90,6 +97,16 @@ PAPER_COUNTS: dict[str, tuple[int, int | str]] = {
     "resnet_matlab": (273_258, "40.81 M"),
     "resnet18_cifar": (11_173_962, 555_422_720),  # the facts say 11.17M; to the unit by hand in its own test
     "resnet34_cifar": (21_282_122, 1_159_402_496),  # the same
+    # by hand from resnet50 to 152: conv1 has 64 * 3 * 9 for 64 * 3 * 49 numbers, fc 20,490 for 2,049,000
+    "resnet50_cifar": (25_557_032 - 64 * 3 * 40 - 2_049_000 + 20_490, small_macs(4_089_184_256)),
+    "resnet101_cifar": (44_549_160 - 64 * 3 * 40 - 2_049_000 + 20_490, small_macs(7_801_405_440)),
+    "resnet152_cifar": (60_192_808 - 64 * 3 * 40 - 2_049_000 + 20_490, small_macs(11_513_626_624)),
+    # by hand from the same: no norms after the stem and the projections, the first of each unit as wide as its input
+    "resnetv2_18_cifar": (11_173_962 - 128 - 1_792 - 896, 555_422_720),
+    "resnetv2_34_cifar": (21_282_122 - 128 - 1_792 - 896, 1_159_402_496),
+    "resnetv2_50_cifar": (23_520_842 - 128 - 7_680 - 3_968, small_macs(4_089_184_256)),
+    "resnetv2_101_cifar": (42_512_970 - 128 - 7_680 - 3_968, small_macs(7_801_405_440)),
+    "resnetv2_152_cifar": (58_156_618 - 128 - 7_680 - 3_968, small_macs(11_513_626_624)),
     "seresnet50": (28_088_024, "4.0917 G"),
     "seresnet101": (49_326_872, 7_801_405_440 + 4_743_168),  # ResNet-101 and the weights of its SE blocks
     "seresnet152": (66_821_848, 11_513_626_624 + 6_578_176),  # the same
@@ -127,6 +144,14 @@ PAPER_COUNTS: dict[str, tuple[int, int | str]] = {
     "resnet18_1d": (3_849_034, 174_298_112),  # no paper; by hand in its own test
     "resnet18_3d": (33_371_472, "40.697 G"),  # torchvision's R3D_18_Weights
 }
+# Of any depth and width: as they stand they are the networks of these names.
+PAPER_COUNTS.update(
+    resnet_cifar=PAPER_COUNTS["resnet20"],
+    resnetv2_cifar=PAPER_COUNTS["resnetv2_164"],
+    wrn_cifar=PAPER_COUNTS["wrn28_10"],
+    resnext_cifar=PAPER_COUNTS["resnext29_8x64d"],
+    densenet_cifar=PAPER_COUNTS["densenet_bc100_12"],
+)
 NO_PAPER = {"airnet"}  # our own, free to change; its own test counts it
 # They leave it to torch to refuse images: call check_images in resnet_cifar and airnet, and this goes.
 UNITS = {"M": 1e6, "G": 1e9}

@@ -49,6 +49,7 @@ def test_a_network_is_described_in_plain_values() -> None:
         parameters=269_722,
         macs=RESNET20_MACS,
         depth=20,
+        tensors=20,
         weights=("resnet20-12fca82f.th",),
     )
 

@@ -299,3 +299,49 @@ def test_a_report_reads_as_text() -> None:
         f"kept: {', '.join(names[:10])} and 2 more",
     ]
     assert some([]) == ""
+
+
+def test_idle_biases_go_into_the_running_means(tmp_path: Path) -> None:
+    theirs = create_model("bn_inception", conv_bias=True, num_classes=5).eval()
+    with torch.no_grad():
+        for name, tensor in theirs.state_dict().items():
+            if name.endswith(("bias", "running_mean")):
+                tensor.normal_(0, 0.1)
+    path = save(tmp_path / "a.pth", theirs.state_dict())
+    network = create_model("bn_inception", num_classes=5).eval()
+    report = load_weights(network, path)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(network(images), theirs(images), rtol=1e-4, atol=1e-5)
+    assert len(report.folded) == 69
+    assert "folded: conv1_7x7_s2.bias" in str(report)
+
+
+def test_biases_that_no_norm_follows_stay_strangers(tmp_path: Path) -> None:
+    state = {**ours("wrn16_8"), "layer1.1.conv1.bias": torch.zeros(128)}  # there a norm stands before it
+    with pytest.raises(DataError, match=r"unexpected: layer1\.1\.conv1\.bias"):
+        load_weights(empty("wrn16_8"), save(tmp_path / "a.pth", state))
+
+
+@pytest.mark.parametrize(("had", "wants"), [(3, 1), (1, 3), (3, 4), (4, 3)])
+def test_the_first_layer_is_adapted_to_other_channels(tmp_path: Path, had: int, wants: int) -> None:
+    theirs = create_model("resnet20", in_channels=had).eval()
+    path = save(tmp_path / "a.pth", theirs.state_dict())
+    network = create_model("resnet20", in_channels=wants).eval()
+    with pytest.raises(DataError, match=r"conv1\.weight"):
+        load_weights(network, path)
+    report = load_weights(network, path, adapt_channels=True)
+    grey = torch.randn(2, 1, 32, 32)
+    if (had, wants) in ((3, 1), (1, 3)):
+        with torch.no_grad():
+            same = torch.allclose(network(grey.repeat(1, wants, 1, 1)), theirs(grey.repeat(1, had, 1, 1)), atol=1e-4)
+        assert same, "the same image in every channel gives the same answer"
+    assert report.adapted.startswith(f"the first layer, conv1, is adapted: its {had} input channels are ")
+    assert report.adapted in str(report)
+
+
+def test_a_report_names_the_twins(tmp_path: Path) -> None:
+    report = load_weights(create_model("resnet20"), save(tmp_path / "a.pth", ours("resnet20")))
+    assert report.twins[0] == "plain20 (no shortcuts)"
+    assert "the file may as well be: plain20 (no shortcuts); or " in str(report)
+    assert load_weights(create_model("perceptron"), save(tmp_path / "b.pth", ours("perceptron"))).twins == ()

@@ -83,6 +83,7 @@ class BNInception(Network):
 
     head = "last_linear"
     classifier = head_alias("last_linear")
+    idle_biases = True
     smallest_pixels = 7
 
     def __init__(self, *, num_classes: int = 1000, in_channels: int = 3, conv_bias: bool = False) -> None:

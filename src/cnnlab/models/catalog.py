@@ -134,6 +134,7 @@ MODELS: dict[str, Entry] = {
     "resnet56": Entry(resnet_cifar.resnet56, 2015, RESNET, 32),
     "resnet110": Entry(resnet_cifar.resnet110, 2015, RESNET, 32),
     "resnet1202": Entry(resnet_cifar.resnet1202, 2015, RESNET, 32),
+    "resnet_cifar": Entry(resnet_cifar.resnet_cifar, 2015, RESNET, 32),
     "residual_units": Entry(residual_units.residual_units, 2016, RESNET_V2, 32),
     "resnetv2_50": Entry(resnet_v2.resnetv2_50, 2016, RESNET_V2, 224),
     "resnetv2_101": Entry(resnet_v2.resnetv2_101, 2016, RESNET_V2, 224),
@@ -142,9 +143,18 @@ MODELS: dict[str, Entry] = {
     "resnetv2_110": Entry(resnet_v2.resnetv2_110, 2016, RESNET_V2, 32),
     "resnetv2_164": Entry(resnet_v2.resnetv2_164, 2016, RESNET_V2, 32),
     "resnetv2_1001": Entry(resnet_v2.resnetv2_1001, 2016, RESNET_V2, 32),
+    "resnetv2_cifar": Entry(resnet_v2.resnetv2_cifar, 2016, RESNET_V2, 32),
+    "resnetv2_18_cifar": Entry(resnet_v2.resnetv2_18_cifar, 2016, RESNET_V2, 32),
+    "resnetv2_34_cifar": Entry(resnet_v2.resnetv2_34_cifar, 2016, RESNET_V2, 32),
+    "resnetv2_50_cifar": Entry(resnet_v2.resnetv2_50_cifar, 2016, RESNET_V2, 32),
+    "resnetv2_101_cifar": Entry(resnet_v2.resnetv2_101_cifar, 2016, RESNET_V2, 32),
+    "resnetv2_152_cifar": Entry(resnet_v2.resnetv2_152_cifar, 2016, RESNET_V2, 32),
     "resnet_matlab": Entry(resnet_matlab.resnet_matlab, 2019, MATLAB, 32),
     "resnet18_cifar": Entry(resnet_cifar_wide.resnet18_cifar, 2015, RESNET, 32),
     "resnet34_cifar": Entry(resnet_cifar_wide.resnet34_cifar, 2015, RESNET, 32),
+    "resnet50_cifar": Entry(resnet_cifar_wide.resnet50_cifar, 2015, RESNET, 32),
+    "resnet101_cifar": Entry(resnet_cifar_wide.resnet101_cifar, 2015, RESNET, 32),
+    "resnet152_cifar": Entry(resnet_cifar_wide.resnet152_cifar, 2015, RESNET, 32),
     "seresnet50": Entry(senet.seresnet50, 2017, SENET, 224),
     "seresnet101": Entry(senet.seresnet101, 2017, SENET, 224),
     "seresnet152": Entry(senet.seresnet152, 2017, SENET, 224),
@@ -160,18 +170,21 @@ MODELS: dict[str, Entry] = {
     "wrn22_8": Entry(wide_resnet.wrn22_8, 2016, WIDE_RESNET, 32),
     "wrn40_4": Entry(wide_resnet.wrn40_4, 2016, WIDE_RESNET, 32),
     "wrn28_10": Entry(wide_resnet.wrn28_10, 2016, WIDE_RESNET, 32),
+    "wrn_cifar": Entry(wide_resnet.wrn_cifar, 2016, WIDE_RESNET, 32),
     "resnext50_32x4d": Entry(resnext.resnext50_32x4d, 2016, RESNEXT, 224),
     "resnext101_32x4d": Entry(resnext.resnext101_32x4d, 2016, RESNEXT, 224),
     "resnext101_32x8d": Entry(resnext.resnext101_32x8d, 2016, RESNEXT, 224),
     "resnext101_64x4d": Entry(resnext.resnext101_64x4d, 2016, RESNEXT, 224),
     "resnext29_8x64d": Entry(resnext.resnext29_8x64d, 2016, RESNEXT, 32),
     "resnext29_16x64d": Entry(resnext.resnext29_16x64d, 2016, RESNEXT, 32),
+    "resnext_cifar": Entry(resnext.resnext_cifar, 2016, RESNEXT, 32),
     "densenet121": Entry(densenet.densenet121, 2016, DENSENET, 224),
     "densenet161": Entry(densenet.densenet161, 2016, DENSENET, 224),
     "densenet169": Entry(densenet.densenet169, 2016, DENSENET, 224),
     "densenet201": Entry(densenet.densenet201, 2016, DENSENET, 224),
     "densenet40_12": Entry(densenet.densenet40_12, 2016, DENSENET, 32),
     "densenet_bc100_12": Entry(densenet.densenet_bc100_12, 2016, DENSENET, 32),
+    "densenet_cifar": Entry(densenet.densenet_cifar, 2016, DENSENET, 32),
     "res2net50_26w_4s": Entry(res2net.res2net50_26w_4s, 2019, RES2NET, 224),
     "res2net50_14w_8s": Entry(res2net.res2net50_14w_8s, 2019, RES2NET, 224),
     "res2net50_26w_6s": Entry(res2net.res2net50_26w_6s, 2019, RES2NET, 224),
@@ -216,4 +229,6 @@ def create_model(name: str, **options: object) -> Network:
     for option in options:
         if option not in known:
             raise UsageError(f"model {name!r} has no option {option!r}; {offer(option, known)}")
-    return build(**options)
+    network = build(**options)
+    network.made_as = (name, dict(options))
+    return network

@@ -21,18 +21,27 @@ Differences:
 - Weights start from He's normal with the outputs as n, as in the authors' code; torchvision takes the inputs.
 - `dropout` follows every convolution but the first, as section 4.2 has it for data without augmentation (0.2);
   torchvision drops after the 3x3 convolutions only.
+- `densenet_cifar` has any k and blocks: the files of bamos, andreasveit and bearpaw, who start with 2k maps; of
+  kuangliu with `new_first`, which puts new maps before the old ones; of weiaicunzai with `transition_relu=False`,
+  where a transition is BN, convolution and pooling.
+- `stem="3x3"` of the 224 networks is huyvnphan/PyTorch_CIFAR10's: stride 1, and the max pool kept.
 - state_dict keys and forward are torchvision's; the last norm of a CIFAR network is `features.norm4`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnnlab.errors import UsageError
 from cnnlab.models.layers import Network, check_images, features_alias, he_convolutions
+
+Stem = Literal["7x7", "3x3"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ class Layout:
     stem: int
     bottleneck: bool = True
     compression: float = 0.5
+    transition_relu: bool = True
+    new_first: bool = False
 
 
 COLUMNS = {  # Table 1
@@ -91,10 +102,11 @@ class BottleneckLayer(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Layers each of which reads all maps before it."""
+    """Layers each of which reads all maps before it; with `new_first` the newest maps come first."""
 
     def __init__(self, layers: int, in_channels: int, layout: Layout, dropout: float) -> None:
         super().__init__()
+        self.new_first = layout.new_first
         make_layer = BottleneckLayer if layout.bottleneck else DenseLayer
         for number in range(layers):
             layer = make_layer(in_channels + number * layout.growth, layout.growth, dropout)
@@ -104,22 +116,25 @@ class DenseBlock(nn.Module):
         """Maps (N, in_channels + layers * growth, H, W) for maps (N, in_channels, H, W)."""
         all_maps = [maps]
         for layer in self.children():
-            all_maps.append(layer(torch.cat(all_maps, 1)))
+            new = layer(torch.cat(all_maps, 1))
+            all_maps = [new, *all_maps] if self.new_first else [*all_maps, new]
         return torch.cat(all_maps, 1)
 
 
 class Transition(nn.Module):
     """BN-ReLU-1x1 convolution and 2x2 average pool between two dense blocks."""
 
-    def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
+    def __init__(self, in_channels: int, out_channels: int, dropout: float, *, relu: bool = True) -> None:
         super().__init__()
+        self.relu = relu
         self.norm = nn.BatchNorm2d(in_channels)
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=False)
         self.dropout = dropout
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (N, out_channels, H / 2, W / 2) for maps (N, in_channels, H, W)."""
-        maps = self.conv(F.relu(self.norm(maps), inplace=True))
+        maps = self.norm(maps)
+        maps = self.conv(F.relu(maps, inplace=True) if self.relu else maps)
         maps = F.dropout(maps, self.dropout, self.training) if self.dropout else maps
         return F.avg_pool2d(maps, kernel_size=2)
 
@@ -127,12 +142,18 @@ class Transition(nn.Module):
 class DenseNetFeatures(nn.Module):
     """All before the classifier: stem, dense blocks with transitions between, last norm, average pool."""
 
-    def __init__(self, layout: Layout, *, large_images: bool, dropout: float, in_channels: int) -> None:
+    def __init__(
+        self, layout: Layout, *, large_images: bool, dropout: float, in_channels: int, stem: Stem = "7x7"
+    ) -> None:
         super().__init__()
+        if stem not in ("7x7", "3x3"):
+            raise UsageError(f"no stem {stem!r}; known: '7x7' and '3x3'")
         self.in_channels, self.large_images = in_channels, large_images
-        self.smallest_pixels = 29 if large_images else 2 ** (len(layout.layers) - 1)
+        halvings = len(layout.layers) - 1 + (large_images and stem == "3x3")
+        self.smallest_pixels = 29 if large_images and stem == "7x7" else 2**halvings
         if large_images:
-            self.conv0 = nn.Conv2d(in_channels, layout.stem, kernel_size=7, stride=2, padding=3, bias=False)
+            side, stride = (7, 2) if stem == "7x7" else (3, 1)
+            self.conv0 = nn.Conv2d(in_channels, layout.stem, side, stride=stride, padding=side // 2, bias=False)
             self.norm0 = nn.BatchNorm2d(layout.stem)
         else:
             self.conv0 = nn.Conv2d(in_channels, layout.stem, kernel_size=3, padding=1, bias=False)
@@ -143,7 +164,7 @@ class DenseNetFeatures(nn.Module):
             channels += layers * layout.growth
             if number < len(layout.layers):
                 fewer = int(channels * layout.compression)
-                self._append(f"transition{number}", Transition(channels, fewer, dropout))
+                self._append(f"transition{number}", Transition(channels, fewer, dropout, relu=layout.transition_relu))
                 channels = fewer
         self.last_norm = f"norm{len(layout.layers) + 1}"
         self.add_module(self.last_norm, nn.BatchNorm2d(channels))
@@ -179,11 +200,20 @@ class DenseNet(Network):
     features = features_alias()
 
     def __init__(
-        self, layout: Layout, *, large_images: bool, dropout: float, num_classes: int, in_channels: int
+        self,
+        layout: Layout,
+        *,
+        large_images: bool,
+        dropout: float,
+        num_classes: int,
+        in_channels: int,
+        stem: Stem = "7x7",
     ) -> None:
         super().__init__()
         self.num_classes, self.in_channels = num_classes, in_channels
-        features = DenseNetFeatures(layout, large_images=large_images, dropout=dropout, in_channels=in_channels)
+        features = DenseNetFeatures(
+            layout, large_images=large_images, dropout=dropout, in_channels=in_channels, stem=stem
+        )
         self.smallest_pixels = features.smallest_pixels
         self._modules["features"] = features
         self.classifier = nn.Linear(features.channels, num_classes)
@@ -196,24 +226,35 @@ class DenseNet(Network):
         return logits
 
 
-def densenet121(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3) -> DenseNet:
+def _large(layers: int, dropout: float, num_classes: int, in_channels: int, stem: Stem) -> DenseNet:
+    return DenseNet(
+        COLUMNS[layers],
+        large_images=True,
+        dropout=dropout,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        stem=stem,
+    )
+
+
+def densenet121(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3, stem: Stem = "7x7") -> DenseNet:
     """DenseNet-BC of 121 layers, k = 32: 7,978,856 parameters; images of 29 pixels or more."""
-    return DenseNet(COLUMNS[121], large_images=True, dropout=dropout, num_classes=num_classes, in_channels=in_channels)
+    return _large(121, dropout, num_classes, in_channels, stem)
 
 
-def densenet161(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3) -> DenseNet:
+def densenet161(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3, stem: Stem = "7x7") -> DenseNet:
     """DenseNet-BC of 161 layers, k = 48: 28,681,000 parameters; images of 29 pixels or more."""
-    return DenseNet(COLUMNS[161], large_images=True, dropout=dropout, num_classes=num_classes, in_channels=in_channels)
+    return _large(161, dropout, num_classes, in_channels, stem)
 
 
-def densenet169(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3) -> DenseNet:
+def densenet169(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3, stem: Stem = "7x7") -> DenseNet:
     """DenseNet-BC of 169 layers, k = 32: 14,149,480 parameters; images of 29 pixels or more."""
-    return DenseNet(COLUMNS[169], large_images=True, dropout=dropout, num_classes=num_classes, in_channels=in_channels)
+    return _large(169, dropout, num_classes, in_channels, stem)
 
 
-def densenet201(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3) -> DenseNet:
+def densenet201(*, dropout: float = 0.0, num_classes: int = 1000, in_channels: int = 3, stem: Stem = "7x7") -> DenseNet:
     """DenseNet-BC of 201 layers, k = 32: 20,013,928 parameters; images of 29 pixels or more."""
-    return DenseNet(COLUMNS[201], large_images=True, dropout=dropout, num_classes=num_classes, in_channels=in_channels)
+    return _large(201, dropout, num_classes, in_channels, stem)
 
 
 def densenet40_12(*, dropout: float = 0.0, num_classes: int = 10, in_channels: int = 3) -> DenseNet:
@@ -226,3 +267,23 @@ def densenet_bc100_12(*, dropout: float = 0.0, num_classes: int = 10, in_channel
     return DenseNet(
         CIFAR_BC_100_12, large_images=False, dropout=dropout, num_classes=num_classes, in_channels=in_channels
     )
+
+
+def densenet_cifar(
+    *,
+    dropout: float = 0.0,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    growth: int = 12,
+    layers: Sequence[int] = (16, 16, 16),
+    bottleneck: bool = True,
+    transition_maps: float = 0.5,
+    transition_relu: bool = True,
+    new_first: bool = False,
+) -> DenseNet:
+    """Any k and dense blocks of `layers`: 769,162 parameters as it stands, the same network as `densenet_bc100_12`.
+
+    `transition_maps` is the share of the maps that a transition keeps. The stem has 2k maps.
+    """
+    layout = Layout(growth, tuple(layers), 2 * growth, bottleneck, transition_maps, transition_relu, new_first)
+    return DenseNet(layout, large_images=False, dropout=dropout, num_classes=num_classes, in_channels=in_channels)

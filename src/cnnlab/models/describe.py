@@ -12,6 +12,7 @@ from cnnlab.models.catalog import require_model
 from cnnlab.models.official_weights import OFFICIAL
 from cnnlab.models.summary import summarise_model
 from cnnlab.models.table import Row
+from cnnlab.models.weight_names import count_tensors
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def describe_model(name: str) -> Row:
     """
     entry = require_model(name)
     found = summarise_model(name)
+    with torch.device("meta"):
+        network = entry.build()
     return Row(
         name=name,
         year=entry.year,
@@ -80,5 +83,6 @@ def describe_model(name: str) -> Row:
         parameters=found.parameters,
         macs=found.macs,
         depth=found.depth,
+        tensors=count_tensors({key: tuple(value.shape) for key, value in network.state_dict().items()}),
         weights=tuple(weights.filename for weights in OFFICIAL if weights.name == name),
     )

@@ -22,9 +22,11 @@ class Network(nn.Module):
 
     head: ClassVar[str] = "classifier"  # where state_dict keys put the classifier: torchvision's names
     smallest_pixels: int = 1  # the shortest side an image may have
+    idle_biases: ClassVar[bool] = False  # every convolution is followed by the norm of its number, so a bias is idle
     image_axes: ClassVar[int] = 2  # 1 for signals (N, C, L), 3 for clips (N, C, T, H, W)
     num_classes: int
     in_channels: int
+    made_as: tuple[str, dict[str, object]] | None = None  # its name in the catalogue, and the options it was made with
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """Named intermediates in order, stem first, each (N, C, H, W) and the last (N, C)."""

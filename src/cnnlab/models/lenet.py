@@ -25,11 +25,16 @@ Differences:
 - C5 sees exactly 5x5 maps, so these networks take one size of images only: 32x32 (pad 28x28 by 2).
 - `lenet5_modern`: every C3 map sees every S2 map, ReLU, max pooling without parameters, a linear output,
   He's initialisation; 61,706 parameters.
+- `lenet5_modern` with `activation="sigmoid"`, `pool="average"` is Dive into Deep Learning's; with `padding=2` its
+  first convolution pads, for images of 28x28.
 - `lenet_caffe`: 28x28 images, 20 and 50 maps, 500 hidden ReLU units, no non-linearity between its
   convolutions, Caffe's Xavier initialisation; 431,080 parameters.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -199,6 +204,16 @@ class LeNet5(Network):
         return logits
 
 
+Activation = Literal["relu", "sigmoid", "tanh"]
+Pool = Literal["max", "average"]
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+}
+POOLS: dict[str, Callable[[Tensor, int], Tensor]] = {"max": F.max_pool2d, "average": F.avg_pool2d}
+
+
 class LeNet5Modern(Network):
     """LeNet-5 with today's parts."""
 
@@ -206,10 +221,24 @@ class LeNet5Modern(Network):
     classifier = head_alias("f7")
     smallest_pixels = 32
 
-    def __init__(self, *, num_classes: int = 10, in_channels: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        num_classes: int = 10,
+        in_channels: int = 1,
+        activation: Activation = "relu",
+        pool: Pool = "max",
+        padding: Literal[0, 2] = 0,
+    ) -> None:
         super().__init__()
+        known = (("activation", activation, ACTIVATIONS), ("pool", pool, POOLS), ("padding", padding, (0, 2)))
+        for option, value, values in known:
+            if value not in values:
+                raise UsageError(f"no {option} {value!r}; known: {', '.join(map(repr, values))}")
+        self.activate, self.pool = ACTIVATIONS[activation], POOLS[pool]
+        self.smallest_pixels = 32 - 2 * padding
         self.num_classes, self.in_channels = num_classes, in_channels
-        self.c1 = nn.Conv2d(in_channels, 6, kernel_size=5)
+        self.c1 = nn.Conv2d(in_channels, 6, kernel_size=5, padding=padding)
         self.c3 = nn.Conv2d(6, 16, kernel_size=5)
         self.c5 = nn.Conv2d(16, 120, kernel_size=5)
         self.f6 = nn.Linear(120, 84)
@@ -218,24 +247,24 @@ class LeNet5Modern(Network):
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
         """`c1`, `s2`, `c3`, `s4`, `c5` (N, C, H, W) and `f6` (N, 84), which is what the classifier reads."""
-        only_size(images, self, 32)
+        only_size(images, self, self.smallest_pixels)
         maps = self.maps(images)
         return {**maps, **self.units(maps["c5"])}
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
         """`c1`, `s2`, `c3`, `s4` and `c5` (N, C, H, W) of images of any size; c5 is 1x1 at 32x32."""
-        c1 = F.relu(self.c1(images), inplace=True)
-        s2 = F.max_pool2d(c1, 2)
-        c3 = F.relu(self.c3(s2), inplace=True)
-        s4 = F.max_pool2d(c3, 2)
-        return {"c1": c1, "s2": s2, "c3": c3, "s4": s4, "c5": F.relu(self.c5(s4), inplace=True)}
+        c1 = self.activate(self.c1(images))
+        s2 = self.pool(c1, 2)
+        c3 = self.activate(self.c3(s2))
+        s4 = self.pool(c3, 2)
+        return {"c1": c1, "s2": s2, "c3": c3, "s4": s4, "c5": self.activate(self.c5(s4))}
 
     def units(self, c5: Tensor) -> dict[str, Tensor]:
         """`f6` (N, 84) of maps (N, 120, 1, 1)."""
-        return {"f6": F.relu(self.f6(c5.flatten(1)), inplace=True)}
+        return {"f6": self.activate(self.f6(c5.flatten(1)))}
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, num_classes) for images (N, in_channels, 32, 32)."""
+        """Logits (N, num_classes) for images (N, in_channels, 32, 32); 28x28 with padding."""
         logits: Tensor = self.f7(self.features(images)["f6"])
         return logits
 
@@ -284,9 +313,18 @@ def lenet5(*, num_classes: int = 10, in_channels: int = 1) -> LeNet5:
     return LeNet5(num_classes=num_classes, in_channels=in_channels)
 
 
-def lenet5_modern(*, num_classes: int = 10, in_channels: int = 1) -> LeNet5Modern:
+def lenet5_modern(
+    *,
+    num_classes: int = 10,
+    in_channels: int = 1,
+    activation: Activation = "relu",
+    pool: Pool = "max",
+    padding: Literal[0, 2] = 0,
+) -> LeNet5Modern:
     """LeNet-5 as tutorials have it: 61,706 parameters."""
-    return LeNet5Modern(num_classes=num_classes, in_channels=in_channels)
+    return LeNet5Modern(
+        num_classes=num_classes, in_channels=in_channels, activation=activation, pool=pool, padding=padding
+    )
 
 
 def lenet_caffe(*, num_classes: int = 10, in_channels: int = 1) -> LeNetCaffe:

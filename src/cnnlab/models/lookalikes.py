@@ -11,6 +11,7 @@ from torch import nn
 
 from cnnlab.errors import DataError
 from cnnlab.models.catalog import create_model
+from cnnlab.models.recognise import GENERAL
 from cnnlab.models.table import read_table
 from cnnlab.models.weight_names import AUXILIARY, classifying, head_name, rename
 
@@ -31,7 +32,8 @@ def looks_like(found: Shapes, network: nn.Module | None = None) -> list[str]:
         return []
     if network is not None and best <= likeness(found, shapes_of(network), head_name(network)):
         return []
-    return [name for name, score in scores.items() if score == best]
+    alike = [name for name, score in scores.items() if score == best]
+    return [name for name in alike if name not in GENERAL] or alike
 
 
 def _of_like_size(found: Shapes) -> list[str]:

@@ -21,8 +21,8 @@ Differences:
   puts half of the zero channels before and half after the identity; the paper does not say where they go.
 - Convolutions start from He's normal with the outputs as n (fb.resnet.torch, torchvision); the paper says
   "as in [13]", whose two forms differ only in n. The classifier starts as torch's linear layers do.
-- The released Caffe nets pool 3x3/2 unpadded with ceil, and their ResNet-50 has a bias in conv1; here
-  padding 1.
+- The released Caffe nets pool 3x3/2 unpadded with ceil (`pool="ceil"` of the `_v1` networks), and their
+  ResNet-50 has a bias in conv1; here padding 1.
 - Any image size works; the paper's is 224.
 - Stochastic depth (off by default) is from another paper, see `stochastic_depth`.
 - state_dict keys and forward are torchvision's.
@@ -51,6 +51,7 @@ BLOCKS = {  # layers: blocks in conv2_x, conv3_x, conv4_x, conv5_x (Table 1)
     152: (3, 8, 36, 3),
 }
 StrideOn = Literal["1x1", "3x3"]
+Pool = Literal["padded", "ceil", "none"]
 MakeBlock = Callable[[int, int, int], nn.Module]  # in_channels, channels of the 3x3, stride
 
 
@@ -138,6 +139,7 @@ class ResNet(Network):
 
     head = "fc"
     classifier = head_alias("fc")
+    idle_biases = True
 
     def __init__(
         self,
@@ -148,13 +150,14 @@ class ResNet(Network):
         num_classes: int = 1000,
         in_channels: int = 3,
         stochastic_depth: float = 0.0,
+        pool: Pool = "padded",
     ) -> None:
         super().__init__()
         self.num_classes, self.in_channels = num_classes, in_channels
         outputs = [64, *(width * expansion for width in WIDTHS)]
         self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.maxpool: nn.Module = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        self.maxpool = max_pool(pool)
         self.layer1 = stage(make_block, blocks[0], outputs[0], WIDTHS[0], outputs[1], 1)
         self.layer2 = stage(make_block, blocks[1], outputs[1], WIDTHS[1], outputs[2], 2)
         self.layer3 = stage(make_block, blocks[2], outputs[2], WIDTHS[2], outputs[3], 2)
@@ -188,6 +191,15 @@ class ResNet(Network):
         return logits
 
 
+def max_pool(pool: Pool) -> nn.Module:
+    """The max pool after the stem: torchvision's, padded by 1; Caffe's, unpadded and rounded up; or none."""
+    if pool not in ("padded", "ceil", "none"):
+        raise UsageError(f"no pool {pool!r}; known: 'padded' (torchvision), 'ceil' (Caffe) and 'none'")
+    if pool == "none":
+        return nn.Identity()
+    return nn.MaxPool2d(kernel_size=3, stride=2, padding=int(pool == "padded"), ceil_mode=pool == "ceil")
+
+
 def stage(
     make_block: MakeBlock, blocks: int, in_channels: int, channels: int, out_channels: int, stride: int
 ) -> nn.Sequential:
@@ -218,6 +230,7 @@ def _bottleneck(
     num_classes: int,
     in_channels: int,
     stochastic_depth: float,
+    pool: Pool = "padded",
 ) -> ResNet:
     _check_shortcut(shortcut)
     make_block = partial(Bottleneck, shortcut=shortcut, stride_on=stride_on)
@@ -228,6 +241,7 @@ def _bottleneck(
         num_classes=num_classes,
         in_channels=in_channels,
         stochastic_depth=stochastic_depth,
+        pool=pool,
     )
 
 
@@ -272,24 +286,39 @@ def resnet152(
 
 
 def resnet50_v1(
-    *, num_classes: int = 1000, in_channels: int = 3, shortcut: Shortcut = "B", stochastic_depth: float = 0.0
+    *,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    shortcut: Shortcut = "B",
+    stochastic_depth: float = 0.0,
+    pool: Pool = "padded",
 ) -> ResNet:
     """ResNet-50 as in the paper, the stride on the first 1x1; 25,557,032 parameters with option B."""
-    return _bottleneck(50, "1x1", shortcut, num_classes, in_channels, stochastic_depth)
+    return _bottleneck(50, "1x1", shortcut, num_classes, in_channels, stochastic_depth, pool)
 
 
 def resnet101_v1(
-    *, num_classes: int = 1000, in_channels: int = 3, shortcut: Shortcut = "B", stochastic_depth: float = 0.0
+    *,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    shortcut: Shortcut = "B",
+    stochastic_depth: float = 0.0,
+    pool: Pool = "padded",
 ) -> ResNet:
     """ResNet-101 as in the paper, the stride on the first 1x1; 44,549,160 parameters with option B."""
-    return _bottleneck(101, "1x1", shortcut, num_classes, in_channels, stochastic_depth)
+    return _bottleneck(101, "1x1", shortcut, num_classes, in_channels, stochastic_depth, pool)
 
 
 def resnet152_v1(
-    *, num_classes: int = 1000, in_channels: int = 3, shortcut: Shortcut = "B", stochastic_depth: float = 0.0
+    *,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    shortcut: Shortcut = "B",
+    stochastic_depth: float = 0.0,
+    pool: Pool = "padded",
 ) -> ResNet:
     """ResNet-152 as in the paper, the stride on the first 1x1; 60,192,808 parameters with option B."""
-    return _bottleneck(152, "1x1", shortcut, num_classes, in_channels, stochastic_depth)
+    return _bottleneck(152, "1x1", shortcut, num_classes, in_channels, stochastic_depth, pool)
 
 
 def plain18(*, num_classes: int = 1000, in_channels: int = 3) -> ResNet:

@@ -18,6 +18,9 @@ Differences:
 - Option A puts half of the zero channels before and half after the identity, as the widely used PyTorch
   checkpoints do; the paper does not say where they go.
 - state_dict keys follow torchvision's ResNet (`layer1.0.conv1.weight`, `downsample.0`, `fc`).
+- `resnet_cifar` is any depth and width, not the paper's: 6n + 2 layers of basic blocks, or with `bottleneck`
+  9n + 2 layers of 1x1, 3x3, 1x1 blocks with four times the outputs and the stride on the 3x3, as in
+  bearpaw/pytorch-classification.
 """
 
 from __future__ import annotations
@@ -33,7 +36,6 @@ from cnnlab.models.layers import Network, head_alias
 
 Shortcut = Literal["A", "B", "C"]
 WIDTHS = (16, 32, 64)  # filters at map sizes 32, 16, 8
-BLOCKS = {20: 3, 32: 5, 44: 7, 56: 9, 110: 18, 1202: 200}  # layers: n
 
 
 class ZeroPadShortcut(nn.Module):
@@ -86,14 +88,40 @@ class BasicBlock(nn.Module):
         return F.relu(maps, inplace=True)
 
 
-Block = Callable[[int, int, int, Shortcut | None], BasicBlock]
+class BottleneckBlock(nn.Module):
+    """1x1, 3x3 (with the stride) and 1x1 convolutions, each batch-normalised, and a shortcut; 4 channels outputs."""
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, channels: int, stride: int, shortcut: Shortcut | None) -> None:
+        super().__init__()
+        outputs = self.expansion * channels
+        self.conv1 = nn.Conv2d(in_channels, channels, kernel_size=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, outputs, kernel_size=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.downsample = shortcut_for(shortcut or "A", in_channels, outputs, stride)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps (N, 4 channels, H / stride, W / stride) for maps (N, in_channels, H, W)."""
+        maps = F.relu(self.bn1(self.conv1(images)), inplace=True)
+        maps = F.relu(self.bn2(self.conv2(maps)), inplace=True)
+        maps = self.bn3(self.conv3(maps))
+        maps += images if self.downsample is None else self.downsample(images)
+        return F.relu(maps, inplace=True)
+
+
+Block = Callable[[int, int, int, Shortcut | None], nn.Module]
 
 
 class CifarResNet(Network):
-    """A 6n + 2 layer network; `shortcut` None makes it plain."""
+    """A 6n + 2 layer network, 9n + 2 of `BottleneckBlock`; `shortcut` None makes it plain."""
 
     head = "fc"
     classifier = head_alias("fc")
+    idle_biases = True
 
     def __init__(
         self,
@@ -101,6 +129,7 @@ class CifarResNet(Network):
         *,
         shortcut: Shortcut | None = "A",
         block: Block = BasicBlock,
+        width: int = WIDTHS[0],
         num_classes: int = 10,
         in_channels: int = 3,
     ) -> None:
@@ -108,16 +137,18 @@ class CifarResNet(Network):
         if shortcut not in (None, "A", "B", "C"):
             raise UsageError(f"no shortcut option {shortcut!r}; known: 'A', 'B', 'C', and None for a plain net")
         self.num_classes, self.in_channels = num_classes, in_channels
-        blocks = BLOCKS[layers]
-        self.conv1 = nn.Conv2d(in_channels, WIDTHS[0], kernel_size=3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(WIDTHS[0])
-        self.layer1 = _stage(block, blocks, WIDTHS[0], WIDTHS[0], 1, shortcut)
-        self.layer2 = _stage(block, blocks, WIDTHS[0], WIDTHS[1], 2, shortcut)
-        self.layer3 = _stage(block, blocks, WIDTHS[1], WIDTHS[2], 2, shortcut)
-        self.fc = nn.Linear(WIDTHS[2], num_classes)
+        expansion = BottleneckBlock.expansion if block is BottleneckBlock else 1
+        blocks = blocks_of(layers, 6 if expansion == 1 else 9)
+        outputs = [width, *(width * growth * expansion for growth in (1, 2, 4))]
+        self.conv1 = nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layer1 = _stage(block, blocks, outputs[0], width, 1, shortcut, expansion)
+        self.layer2 = _stage(block, blocks, outputs[1], 2 * width, 2, shortcut, expansion)
+        self.layer3 = _stage(block, blocks, outputs[2], 4 * width, 2, shortcut, expansion)
+        self.fc = nn.Linear(outputs[3], num_classes)
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
-        """`stem`, `layer1`, `layer2`, `layer3` (N, C, H, W) and `pooled` (N, 64)."""
+        """`stem`, `layer1`, `layer2`, `layer3` (N, C, H, W) and `pooled` (N, outputs)."""
         self.check_images(images)
         stem = F.relu(self.bn1(self.conv1(images)), inplace=True)
         layer1 = self.layer1(stem)
@@ -133,10 +164,49 @@ class CifarResNet(Network):
 
 
 def _stage(
-    block: Block, blocks: int, in_channels: int, channels: int, stride: int, shortcut: Shortcut | None
+    block: Block,
+    blocks: int,
+    in_channels: int,
+    channels: int,
+    stride: int,
+    shortcut: Shortcut | None,
+    expansion: int,
 ) -> nn.Sequential:
     first = block(in_channels, channels, stride, shortcut)
-    return nn.Sequential(first, *(block(channels, channels, 1, shortcut) for _ in range(blocks - 1)))
+    return nn.Sequential(first, *(block(channels * expansion, channels, 1, shortcut) for _ in range(blocks - 1)))
+
+
+def blocks_of(layers: int, layers_a_block: int) -> int:
+    """The n of a network of `layers_a_block` n + 2 layers.
+
+    Raises:
+        UsageError: there is no such n above 0.
+    """
+    blocks, rest = divmod(layers - 2, layers_a_block)
+    if blocks < 1 or rest:
+        known = ", ".join(str(layers_a_block * n + 2) for n in (1, 2, 3, 4))
+        raise UsageError(f"{layers} layers; give {layers_a_block} n + 2: {known}, …")
+    return blocks
+
+
+def resnet_cifar(
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    layers: int = 20,
+    width: int = 16,
+    shortcut: Shortcut | None = "A",
+    bottleneck: bool = False,
+) -> CifarResNet:
+    """Any depth and width: 269,722 parameters as it stands, the same network as `resnet20`."""
+    return CifarResNet(
+        layers,
+        shortcut=shortcut,
+        block=BottleneckBlock if bottleneck else BasicBlock,
+        width=width,
+        num_classes=num_classes,
+        in_channels=in_channels,
+    )
 
 
 def resnet20(*, num_classes: int = 10, in_channels: int = 3, shortcut: Shortcut = "A") -> CifarResNet:

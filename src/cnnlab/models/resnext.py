@@ -16,18 +16,25 @@ inner width C d, 2 C d, 4 C d; 29 layers.
 Differences:
 - None from the paper known. The stride is on the grouped 3x3, as in the paper's code; keys and forward of
   the 224 networks are torchvision's (timm's for `resnext101_32x4d`).
+- `resnext_cifar` has any depth, groups and widths; `stem="1x1"` is kuangliu/pytorch-cifar's (2x64d and 32x4d).
 - The CIFAR networks' shortcuts are 1x1 convolutions with batch normalisation where the shape changes.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cnnlab.errors import UsageError
 from cnnlab.models.layers import Network, he_convolutions, head_alias
 from cnnlab.models.resnet import BLOCKS, ResNet, stage
+from cnnlab.models.resnet_cifar import blocks_of
+
+Stem = Literal["3x3", "1x1"]
+STEMS = {"3x3": 3, "1x1": 1}  # the side of the first kernels
 
 
 class GroupedBottleneck(nn.Module):
@@ -63,20 +70,33 @@ class GroupedBottleneck(nn.Module):
 
 
 class CifarResNeXt(Network):
-    """ResNeXt-29 for 32x32 images."""
+    """ResNeXt-29 and its kin for 32x32 images: 9n + 2 layers."""
 
     head = "fc"
     classifier = head_alias("fc")
+    idle_biases = True
 
-    def __init__(self, groups: int, group_width: int, *, num_classes: int = 10, in_channels: int = 3) -> None:
+    def __init__(
+        self,
+        groups: int,
+        group_width: int,
+        *,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        stem: Stem = "3x3",
+        layers: int = 29,
+    ) -> None:
         super().__init__()
+        blocks = blocks_of(layers, 9)
+        if stem not in STEMS:
+            raise UsageError(f"no stem {stem!r}; known: {', '.join(map(repr, STEMS))}")
         self.num_classes, self.in_channels = num_classes, in_channels
         make_block = partial(GroupedBottleneck, groups=groups, group_width=group_width)
-        self.conv1 = nn.Conv2d(in_channels, 64, kernel_size=3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, 64, STEMS[stem], padding=STEMS[stem] // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = stage(make_block, 3, 64, 64, 256, 1)
-        self.layer2 = stage(make_block, 3, 256, 128, 512, 2)
-        self.layer3 = stage(make_block, 3, 512, 256, 1024, 2)
+        self.layer1 = stage(make_block, blocks, 64, 64, 256, 1)
+        self.layer2 = stage(make_block, blocks, 256, 128, 512, 2)
+        self.layer3 = stage(make_block, blocks, 512, 256, 1024, 2)
         self.fc = nn.Linear(1024, num_classes)
         he_convolutions(self)
 
@@ -129,3 +149,16 @@ def resnext29_8x64d(*, num_classes: int = 10, in_channels: int = 3) -> CifarResN
 def resnext29_16x64d(*, num_classes: int = 10, in_channels: int = 3) -> CifarResNeXt:
     """ResNeXt-29, 16 groups of width 64: 68,155,210 parameters."""
     return CifarResNeXt(16, 64, num_classes=num_classes, in_channels=in_channels)
+
+
+def resnext_cifar(
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    layers: int = 29,
+    groups: int = 8,
+    group_width: int = 64,
+    stem: Stem = "3x3",
+) -> CifarResNeXt:
+    """ResNeXt of any depth and groups: 34,426,698 parameters as it stands, the same network as `resnext29_8x64d`."""
+    return CifarResNeXt(groups, group_width, num_classes=num_classes, in_channels=in_channels, stem=stem, layers=layers)

@@ -22,6 +22,7 @@ class Row:
         parameters: learnable numbers, auxiliary heads included.
         macs: multiply-accumulates of convolutions and linear layers for one such image; papers say FLOPs.
         depth: convolutions and linear layers on the longest way from the image to the logits.
+        tensors: entries of its state_dict with two dimensions or more, without shortcuts' and auxiliary heads'.
         weights: the published files that `--pretrained` knows, by name.
     """
 
@@ -32,6 +33,7 @@ class Row:
     parameters: int
     macs: int
     depth: int
+    tensors: int
     weights: tuple[str, ...]
 
 

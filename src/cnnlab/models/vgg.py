@@ -23,7 +23,8 @@ Differences:
   224.
 - `vgg11_cifar` and `vgg_cifar`, any column, read the one 512-channel pixel that is left of a 32x32 image, with 512
   units in each fully-connected layer: the habit of those who train VGG on CIFAR-10, not the paper's. Their `width`
-  is that of stage 1, from which the others follow.
+  is that of stage 1, from which the others follow; `hidden=0` leaves a single linear layer (kuangliu, bearpaw),
+  `batch_norm` normalises each convolution.
 - `classifier` is all three fully-connected layers; state_dict keys are torchvision's.
 """
 
@@ -102,21 +103,27 @@ class VGG(Network):
             smallest=self.smallest_pixels,
             pooled_pixels=pooled_pixels,
         )
-        self.classifier = nn.Sequential(
-            linear_without_init(widths[-1] * pooled_pixels**2, hidden),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            linear_without_init(hidden, hidden),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            linear_without_init(hidden, num_classes),
-        )
+        self.classifier = _classifier(widths[-1] * pooled_pixels**2, hidden, num_classes, dropout)
         fill(self, filler("xavier"))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) for images (N, in_channels, H, W); 224x224 in the paper."""
         logits: Tensor = self.classifier(self.features(images)["pooled"])
         return logits
+
+
+def _classifier(inputs: int, hidden: int, num_classes: int, dropout: float) -> nn.Module:
+    if hidden == 0:
+        return linear_without_init(inputs, num_classes)
+    return nn.Sequential(
+        linear_without_init(inputs, hidden),
+        nn.ReLU(inplace=True),
+        nn.Dropout(dropout),
+        linear_without_init(hidden, hidden),
+        nn.ReLU(inplace=True),
+        nn.Dropout(dropout),
+        linear_without_init(hidden, num_classes),
+    )
 
 
 def vgg11(*, num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5) -> VGG:
@@ -186,10 +193,12 @@ def vgg_cifar(
     column: Column = "D",
     width: int = 64,
     hidden: int = 512,
+    batch_norm: bool = False,
 ) -> VGG:
     """Any column for 32x32 images, D as it stands: 15,245,130 parameters. Not in the paper."""
     return VGG(
         column,
+        batch_norm=batch_norm,
         num_classes=num_classes,
         in_channels=in_channels,
         dropout=dropout,

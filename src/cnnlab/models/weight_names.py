@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -18,12 +19,23 @@ AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 class Family:
     """Files that name their entries alike; `rules` are regular expressions and what replaces them, in order.
 
-    `{head}` in a replacement stands for the last layer of our network's classifier.
+    In a replacement, `{head}` stands for the last layer of our network's classifier, `{norm}` for the last norm
+    of a DenseNet, and `<3+1>` or `<3-1>` for the number: others count from 0 where we count from 1, or not.
     """
 
     name: str
     rules: tuple[tuple[str, str], ...]
 
+
+DENSENET = (  # bamos, bearpaw, kuangliu, andreasveit
+    (r"^conv1\.", "features.conv0."),
+    (r"^(?:dense|block)(\d+)(?:\.layer)?\.(\d+)\.bn(\d)\.", r"features.denseblock\1.denselayer<\2+1>.norm\3."),
+    (r"^(?:dense|block)(\d+)(?:\.layer)?\.(\d+)\.conv", r"features.denseblock\1.denselayer<\2+1>.conv"),
+    (r"^trans(\d+)\.bn1?\.", r"features.transition\1.norm."),
+    (r"^trans(\d+)\.conv1?\.", r"features.transition\1.conv."),
+    (r"^bn1?\.", "{norm}."),
+    (r"^(?:fc|linear)\.", "{head}."),
+)
 
 FAMILIES = (
     Family("names as they stand (torchvision, timm, cnnlab)", ()),
@@ -45,6 +57,133 @@ FAMILIES = (
             (r"^pre_logits\.fc1\.", "classifier.0."),
             (r"^pre_logits\.fc2\.", "classifier.3."),
             (r"^head\.fc\.", "{head}."),
+        ),
+    ),
+    Family(
+        "Cadene's AlexNet",
+        (
+            (r"^_features\.", "features."),
+            (r"^linear0\.", "classifier.1."),
+            (r"^linear1\.", "classifier.4."),
+            (r"^last_linear\.", "{head}."),
+        ),
+    ),
+    Family(
+        "Cadene's VGG",
+        (
+            (r"^_features\.", "features."),
+            (r"^linear0\.", "classifier.0."),
+            (r"^linear1\.", "classifier.3."),
+            (r"^last_linear\.", "{head}."),
+        ),
+    ),
+    Family(
+        "Cadene's ResNeXt (converted from Lua)",
+        (
+            (r"^features\.0\.", "conv1."),
+            (r"^features\.1\.", "bn1."),
+            (r"^features\.([4-7])\.(\d+)\.0\.0\.0\.0\.", r"layer<\1-3>.\2.conv1."),
+            (r"^features\.([4-7])\.(\d+)\.0\.0\.0\.1\.", r"layer<\1-3>.\2.bn1."),
+            (r"^features\.([4-7])\.(\d+)\.0\.0\.0\.3\.", r"layer<\1-3>.\2.conv2."),
+            (r"^features\.([4-7])\.(\d+)\.0\.0\.0\.4\.", r"layer<\1-3>.\2.bn2."),
+            (r"^features\.([4-7])\.(\d+)\.0\.0\.1\.", r"layer<\1-3>.\2.conv3."),
+            (r"^features\.([4-7])\.(\d+)\.0\.0\.2\.", r"layer<\1-3>.\2.bn3."),
+            (r"^features\.([4-7])\.(\d+)\.0\.1\.([01])\.", r"layer<\1-3>.\2.downsample.\3."),
+            (r"^last_linear\.", "{head}."),
+        ),
+    ),
+    Family(
+        "weiaicunzai's ResNet",
+        (
+            (r"^conv1\.0\.", "conv1."),
+            (r"^conv1\.1\.", "bn1."),
+            (r"^conv([2-5])_x\.", r"layer<\1-1>."),
+            (r"\.residual_function\.0\.", ".conv1."),
+            (r"\.residual_function\.1\.", ".bn1."),
+            (r"\.residual_function\.3\.", ".conv2."),
+            (r"\.residual_function\.4\.", ".bn2."),
+            (r"\.residual_function\.6\.", ".conv3."),
+            (r"\.residual_function\.7\.", ".bn3."),
+            (r"\.shortcut\.", ".downsample."),
+        ),
+    ),
+    Family(
+        "Wide ResNet (xternalz, bearpaw)",
+        (
+            (r"^bn1\.", "bn."),
+            (r"^block(\d)\.layer\.", r"layer\1."),
+            (r"\.convShortcut\.", ".downsample."),
+        ),
+    ),
+    Family("DenseNet for CIFAR (andreasveit, bamos, bearpaw, kuangliu)", DENSENET),
+    Family(
+        "weiaicunzai's DenseNet",
+        (
+            (r"^conv1\.", "features.conv0."),
+            (
+                r"^features\.dense_block(?:_layer_)?(\d+)\.bottle_neck_layer_(\d+)\.bottle_neck\.",
+                r"layer<\1+1>.<\2+1>.",
+            ),
+            (r"^layer(\d+)\.(\d+)\.0\.", r"features.denseblock\1.denselayer\2.norm1."),
+            (r"^layer(\d+)\.(\d+)\.2\.", r"features.denseblock\1.denselayer\2.conv1."),
+            (r"^layer(\d+)\.(\d+)\.3\.", r"features.denseblock\1.denselayer\2.norm2."),
+            (r"^layer(\d+)\.(\d+)\.5\.", r"features.denseblock\1.denselayer\2.conv2."),
+            (r"^features\.transition_layer_(\d+)\.down_sample\.0\.", r"features.transition<\1+1>.norm."),
+            (r"^features\.transition_layer_(\d+)\.down_sample\.1\.", r"features.transition<\1+1>.conv."),
+            (r"^features\.bn\.", "{norm}."),
+            (r"^linear\.", "{head}."),
+        ),
+    ),
+    Family(
+        "ResNeXt-29 (prlz77, bearpaw)",
+        (
+            (r"^conv_1_3x3\.", "conv1."),
+            (r"^bn_1\.", "bn1."),
+            (r"^stage_(\d)\.stage_\d_bottleneck_(\d+)\.", r"layer\1.\2."),
+            (r"\.conv_reduce\.", ".conv1."),
+            (r"\.bn_reduce\.", ".bn1."),
+            (r"\.conv_conv\.", ".conv2."),
+            (r"\.bn\.", ".bn2."),
+            (r"\.conv_expand\.", ".conv3."),
+            (r"\.bn_expand\.", ".bn3."),
+            (r"\.shortcut\.shortcut_conv\.", ".downsample.0."),
+            (r"\.shortcut\.shortcut_bn\.", ".downsample.1."),
+            (r"^classifier\.", "{head}."),
+        ),
+    ),
+    Family(
+        "pre-activation ResNet for CIFAR (kuangliu, bearpaw)",
+        (
+            (r"^conv1\.", "stem.conv."),
+            (r"^layer(\d+)\.(\d+)\.", r"stages.<\1-1>.blocks.\2."),
+            (r"(blocks\.\d+)\.bn(\d)\.", r"\1.norm\2."),
+            (r"\.(?:shortcut|downsample)\.0\.", ".downsample.conv."),
+            (r"^bn\.", "norm."),
+            (r"^(?:fc|linear)\.", "{head}."),
+        ),
+    ),
+    Family(
+        "LeNet of tutorials (PyTorch, kuangliu)",
+        ((r"^conv1\.", "c1."), (r"^conv2\.", "c3."), (r"^fc1\.", "c5."), (r"^fc2\.", "f6."), (r"^fc3\.", "f7.")),
+    ),
+    Family(
+        "LeNet of Dive into Deep Learning",
+        (
+            (r"^(?:net\.)?0\.", "c1."),
+            (r"^(?:net\.)?3\.", "c3."),
+            (r"^(?:net\.)?7\.", "c5."),
+            (r"^(?:net\.)?9\.", "f6."),
+            (r"^(?:net\.)?11\.", "f7."),
+        ),
+    ),
+    Family(
+        "LeNet of Dive into Deep Learning, behind a reshape",
+        (
+            (r"^(?:net\.)?1\.", "c1."),
+            (r"^(?:net\.)?4\.", "c3."),
+            (r"^(?:net\.)?8\.", "c5."),
+            (r"^(?:net\.)?10\.", "f6."),
+            (r"^(?:net\.)?12\.", "f7."),
         ),
     ),
 )
@@ -70,7 +209,9 @@ def rename(found: Iterable[str], wanted: Iterable[str], head: str) -> Renaming:
         DataError: two entries of the file would get the same name.
     """
     names, ours = list(found), set(wanted)
-    tried = [Renaming(family.name, {_renamed(name, family, head): name for name in names}) for family in FAMILIES]
+    norms = sorted(name.rpartition(".")[0] for name in ours if re.match(r"features\.norm[1-9]\.weight$", name))
+    places = {"{head}": head, "{norm}": norms[-1] if norms else "norm"}
+    tried = _tried(tuple(names), tuple(places.items()))
     best = max(tried, key=lambda renaming: len(ours & renaming.theirs.keys()))
     if len(best.theirs) < len(names):
         twice = sorted(set(names) - set(best.theirs.values()))
@@ -78,10 +219,48 @@ def rename(found: Iterable[str], wanted: Iterable[str], head: str) -> Renaming:
     return best
 
 
-def _renamed(name: str, family: Family, head: str) -> str:
+@functools.lru_cache(maxsize=32)  # the same file is held against many networks
+def _tried(names: tuple[str, ...], places: tuple[tuple[str, str], ...]) -> tuple[Renaming, ...]:
+    return tuple(Renaming(each.name, {_renamed(name, each, dict(places)): name for name in names}) for each in FAMILIES)
+
+
+def _renamed(name: str, family: Family, places: Mapping[str, str]) -> str:
     for pattern, replacement in family.rules:
-        name = re.sub(pattern, replacement.replace("{head}", head), name)
+        if re.search(pattern, name):
+            for place, meant in places.items():
+                replacement = replacement.replace(place, meant)
+            name = re.sub(pattern, replacement, name)
+            name = re.sub(r"<(\d+)([+-]\d+)>", lambda found: str(int(found[1]) + int(found[2])), name)
     return name
+
+
+def norm_after(name: str, wanted: Iterable[str]) -> str | None:
+    """The norm after the convolution whose bias is called `name`, if the network has it without that bias.
+
+    Only of networks with `idle_biases`, where the norm has the number of the convolution that it follows.
+    """
+    known, layer = set(wanted), name.removesuffix(".bias")
+    if not name.endswith(".bias") or name in known or f"{layer}.weight" not in known:
+        return None
+    places = (
+        f"{layer}_bn",
+        re.sub(r"conv(\d*)$", r"bn\1", layer),
+        re.sub(r"downsample\.0$", "downsample.1", layer),
+    )
+    return next((each for each in places if each != layer and f"{each}.running_mean" in known), None)
+
+
+def count_tensors(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """The entries with two dimensions or more, without those of shortcuts and auxiliary heads."""
+    return sum(
+        len(shape) > 1 and not name.startswith(AUXILIARY) and "downsample" not in name for name, shape in shapes.items()
+    )
+
+
+def count_renamed(shapes: Mapping[str, tuple[int, ...]]) -> set[int]:
+    """What `count_tensors` says of a file, under each family's names."""
+    tried = _tried(tuple(shapes), (("{head}", "head"), ("{norm}", "norm")))
+    return {count_tensors({mine: shapes[other] for mine, other in each.theirs.items()}) for each in tried}
 
 
 def head_name(network: nn.Module) -> str:

@@ -2,8 +2,10 @@
 
 Strict: every entry of the file and of the network has to be accounted for, by name and shape, before the first
 number is copied. What may differ is written out: other names in `weight_names`, counters of batch
-normalisation that old files lack, auxiliary heads that the network was built without, and a fully-connected
-layer saved as the convolution that sees its whole map, or the other way round.
+normalisation that old files lack, auxiliary heads that the network was built without, a fully-connected
+layer saved as the convolution that sees its whole map, or the other way round, and biases that the norm after
+their convolution makes idle, which its running mean takes in. On request the first layer is made to fit another
+number of channels.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from torch import Tensor
 from cnnlab.errors import DataError
 from cnnlab.models.layers import Network
 from cnnlab.models.lookalikes import looks_like
+from cnnlab.models.recognise import Candidate
 from cnnlab.models.torch_files import naming
+from cnnlab.models.twins import lacking, with_twins
 from cnnlab.models.weight_files import read_weights
-from cnnlab.models.weight_names import AUXILIARY, classifying, head_name, rename
+from cnnlab.models.weight_names import AUXILIARY, classifying, head_name, norm_after, rename
 
 LISTED = 10  # names in a message, before "and N more"
 
@@ -36,6 +40,9 @@ class LoadReport:
         kept: entries of the network that stay as they were: a dropped head, counters that the file lacks.
         left_out: entries of the file that were not used: a dropped head, auxiliary heads.
         found: where in the file they were found, and what was decided there; empty where nothing had to be.
+        folded: biases of the file that went into the running mean of the norm after their convolution.
+        adapted: what was done to the first layer for another number of channels; empty where nothing was.
+        twins: other networks that this file may be as well: the same entries, another function.
     """
 
     path: Path
@@ -45,6 +52,9 @@ class LoadReport:
     kept: tuple[str, ...]
     left_out: tuple[str, ...]
     found: tuple[str, ...] = ()
+    folded: tuple[str, ...] = ()
+    adapted: str = ""
+    twins: tuple[str, ...] = ()
 
     @property
     def renamed(self) -> dict[str, str]:
@@ -54,13 +64,22 @@ class LoadReport:
     def __str__(self) -> str:
         parts = [f"{self.path}: {len(self.mapped)} entries loaded, {self.family}", *self.found]
         parts += [f"{ours} from {theirs}" for ours, theirs in self.renamed.items()]
-        for what, names in (("reshaped", self.reshaped), ("kept", self.kept), ("left out", self.left_out)):
+        lists = (("reshaped", self.reshaped), ("kept", self.kept), ("left out", self.left_out), ("folded", self.folded))
+        for what, names in lists:
             parts += [f"{what}: {some(names)}"] if names else []
+        parts += [self.adapted] if self.adapted else []
+        parts += [f"the file may as well be: {'; or '.join(self.twins)}"] if self.twins else []
         return "\n".join(parts)
 
 
 def load_weights(
-    network: Network, path: str | Path, *, drop_head: bool = False, key: str | None = None, ema: bool = False
+    network: Network,
+    path: str | Path,
+    *,
+    drop_head: bool = False,
+    adapt_channels: bool = False,
+    key: str | None = None,
+    ema: bool = False,
 ) -> LoadReport:
     """Load a file of weights into a network; on any error the network is as before.
 
@@ -71,6 +90,8 @@ def load_weights(
             its own: for another number of classes.
         key: which weights to take, where the file holds several; see `WeightsFile.others`.
         ema: take the weights that were averaged over the training.
+        adapt_channels: make the first layer fit where only its number of input channels differs: summed to one, or
+            repeated and scaled, so that the same image in every channel gives the same maps.
 
     Raises:
         DataError: the file is missing, damaged or refused, or does not fit; the message lists what is missing,
@@ -83,6 +104,8 @@ def load_weights(
     with naming(path):
         renaming = rename(tensors, wanted, head_name(network))
     named = {ours: tensors[theirs] for ours, theirs in renaming.theirs.items()}
+    named, folded = _fold_idle_biases(named, wanted) if network.idle_biases else (named, ())
+    named, adapted = _adapt_first_layer(named, wanted) if adapt_channels else (named, "")
     match = _match(network, named, wanted, drop_head)
     if match.missing or match.unexpected or match.misfits:
         shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -97,7 +120,48 @@ def load_weights(
         kept=tuple(name for name in wanted if name not in match.fitted),
         left_out=tuple(renaming.theirs[name] for name in named if name not in match.fitted),
         found=found.said,
+        folded=tuple(renaming.theirs[name] for name in folded),
+        adapted=adapted,
+        twins=twins_in_words(network),
     )
+
+
+def twins_in_words(network: Network) -> tuple[str, ...]:
+    """What else a file that fits `network` may be, each in a few words; nothing for networks without a name."""
+    if network.made_as is None:
+        return ()
+    made = Candidate(*network.made_as)
+    first, *others = with_twins([made])
+    spelt = [f"{each} ({each.what})" for each in (first, *others) if str(each) != str(made)]
+    return (*spelt, *(f"{each} (not in the catalogue)" for each in lacking([made])))
+
+
+def _fold_idle_biases(named: dict[str, Tensor], wanted: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The entries without the biases that a norm follows; its running mean takes them in, so nothing else changes."""
+    after = {name: norm for name in named if (norm := norm_after(name, wanted)) is not None}
+    changed = {name: tensor for name, tensor in named.items() if name not in after}
+    for name, norm in after.items():
+        mean = changed.get(f"{norm}.running_mean")
+        if mean is None or mean.shape != named[name].shape:
+            return named, ()
+        changed[f"{norm}.running_mean"] = mean - named[name]
+    return changed, tuple(after)
+
+
+def _adapt_first_layer(named: dict[str, Tensor], wanted: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """The entries with the first convolution made for our number of channels, and what was done to it."""
+    name = next((each for each, tensor in wanted.items() if tensor.ndim == 4), "")
+    theirs, ours = named.get(name), wanted.get(name)
+    if theirs is None or ours is None or theirs.ndim != 4 or theirs.shape[1] == ours.shape[1]:
+        return named, ""
+    had, wants = theirs.shape[1], ours.shape[1]
+    if wants == 1:
+        adapted, how = theirs.sum(1, keepdim=True), f"its {had} input channels are summed to 1"
+    else:
+        turns = -(-wants // had)
+        adapted = theirs.repeat(1, turns, 1, 1)[:, :wants] * (had / wants)
+        how = f"its {had} input channels are repeated to {wants}, times {had}/{wants}"
+    return {**named, name: adapted}, f"the first layer, {name.removesuffix('.weight')}, is adapted: {how}"
 
 
 @dataclass(frozen=True)

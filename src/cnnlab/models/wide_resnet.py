@@ -151,6 +151,13 @@ def wrn28_10(*, dropout: float = 0.0, num_classes: int = 10, in_channels: int = 
     return WideResNet(28, 10, dropout=dropout, num_classes=num_classes, in_channels=in_channels)
 
 
+def wrn_cifar(
+    *, num_classes: int = 10, in_channels: int = 3, layers: int = 28, widen: int = 10, dropout: float = 0.0
+) -> WideResNet:
+    """WRN-d-k of any depth 6n + 4 and width: 36,479,194 parameters as it stands, the same network as `wrn28_10`."""
+    return WideResNet(layers, widen, dropout=dropout, num_classes=num_classes, in_channels=in_channels)
+
+
 def wide_resnet50_2(*, num_classes: int = 1000, in_channels: int = 3) -> ResNet:
     """WRN-50-2, 68,883,240 parameters."""
     return ResNet(WideBottleneck, 4, BLOCKS[50], num_classes=num_classes, in_channels=in_channels)
