@@ -19,6 +19,7 @@ from cnnlab.data.manifest import scan_manifest, write_manifest
 from cnnlab.data.names import Names
 from cnnlab.data.parts import Parts, fingerprint, part_from
 from cnnlab.data.photos import Files, FolderFiles, Photos, read_ahead
+from cnnlab.data.placeholders import without_placeholders
 from cnnlab.data.preprocess import resize_and_crop
 from cnnlab.data.shards import find_shards, scan_shards
 from cnnlab.data.unreadable import refuse_too_many
@@ -150,7 +151,7 @@ def list_images(folder: Path, manifest: Path | None) -> tuple[Listing, Files]:
     """List a folder's images with where their bytes lie: a manifest says which, else shards, else folders."""
     if manifest is None and find_shards(folder):
         return scan_shards(folder)
-    listing = scan_manifest(manifest, folder) if manifest else scan(folder)
+    listing = scan_manifest(manifest, folder) if manifest else without_placeholders(folder, scan(folder))
     return listing, FolderFiles(folder, Names(entry.path for entry in listing.entries))
 
 
@@ -166,7 +167,9 @@ def split_folder(folder: Path, manifest: Path, *, val: float = 0.1, test: float 
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; check the path")
     of_rest = val / (1 - test)  # val is taken after test is gone
-    entries = fill_splits(scan(folder).entries, val_fraction=of_rest, test_fraction=test, seed=seed)
+    entries = fill_splits(
+        without_placeholders(folder, scan(folder)).entries, val_fraction=of_rest, test_fraction=test, seed=seed
+    )
     class_names(entries)
     write_manifest(manifest, entries)
     return {split.value: sum(entry.split is split for entry in entries) for split in Split}
