@@ -57,6 +57,7 @@ from cnnlab.train.inputs import preprocess_for
 from cnnlab.train.loop import Training, fit
 from cnnlab.train.lr_range import HIGHEST, LOWEST, STEPS, LrRange, find_lr, with_lr
 from cnnlab.train.memory import with_largest_batch
+from cnnlab.train.opening import opening_lines
 from cnnlab.train.overfit import MOST_STEPS, Overfit, few_parts, for_a_few, overfit
 from cnnlab.train.own_data import load_again, write_data
 from cnnlab.train.patience import best_epoch
@@ -345,6 +346,8 @@ def _train(
     else:
         _write_inputs(run, recipe, settings, inputs)
     watch.started(_title(recipe, parts, training, device))
+    for line in opening_lines(recipe, parts):
+        watch.said(line)
     try:
         fit(training)
     finally:
