@@ -119,7 +119,8 @@ class _ZipArchive:
             raise DataError("a zip archive without one data.pkl of a sensible size: not a file of torch.save")
         self.folder = pickles[0].removesuffix("data.pkl")
         self._check_byte_order()
-        self.pickled = read_pickle(io.BytesIO(self.archive.read(pickles[0])))
+        with self.archive.open(pickles[0]) as stream:
+            self.pickled = read_pickle(io.BytesIO(_read_exactly(stream, self.members[pickles[0]].file_size)))
         self.read: dict[str, bytearray] = {}
 
     def _check_members(self, file_bytes: int) -> None:

@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from cnnlab.evaluate.predictions import as_csv, as_rows
 from cnnlab.models.weight_files import read_weights
 from cnnlab.recipes.recipe import read as read_recipe
 from cnnlab.report.eval_page import eval_page
+from cnnlab.selftest import hidden
 from cnnlab.selftest.campaign import Goal, Outcome, Part
 from cnnlab.selftest.forms import picture
 from cnnlab.selftest.isolate import Ended, in_turn
@@ -76,6 +77,7 @@ def artefacts() -> list[Artefact]:
     return [
         *_pickles(),
         *_torch_containers(),
+        *_hidden(),
         *_safetensors(),
         *_archives(),
         *_shards(),
@@ -145,6 +147,32 @@ def _torch_containers() -> Iterator[Artefact]:
     }
     for name, (file, make) in made.items():
         yield Artefact("container for weights", name, file, make, read_weights)
+
+
+def _hidden() -> Iterator[Artefact]:
+    kind, containers = "hidden in a checkpoint", {"w.pth.tar": hidden.in_zip, "w.t7": hidden.in_legacy}
+
+    def make(
+        wrap: Callable[[bytes], bytes], made: Callable[[str], dict[str, bytes]], name: str
+    ) -> Callable[[str], bytes]:
+        return lambda command: wrap(made(command)[name])
+
+    for file, wrap in containers.items():
+        for name in hidden.beside("true"):
+            maker = make(wrap, hidden.beside, name)
+            yield Artefact(kind, f"{name}, {file}", file, maker, read_weights, _as_saved)
+        for name in hidden.inside("true"):
+            yield Artefact(kind, f"{name}, {file}", file, make(wrap, hidden.inside, name), read_weights)
+    for name, bomb in hidden.bombs().items():
+        maker = _without_command(partial(lambda bomb: hidden.in_zip(bomb()), bomb))
+        yield Artefact(
+            "bomb in a checkpoint", name, "w.ckpt", maker, read_weights, lambda found: len(found.tensors) <= 2
+        )
+
+
+def _as_saved(found: Any) -> bool:
+    """Whether of a checkpoint with something hidden beside its weights just the weights were read."""
+    return {name: tensor.tolist() for name, tensor in found.tensors.items()} == hidden.WANTED
 
 
 def _npy(pickle: bytes) -> bytes:
