@@ -28,6 +28,9 @@ def test_stats_count_every_class_and_find_an_image_that_is_there_twice(cli: Cli,
     assert [sum(counts) for counts in zip(*values["counts"].values(), strict=True)] == [12, 13, 12]
     assert values["image_shape"] == [3, 16, 16]
     assert values["num_repeats"] + values["num_leaks"] == 1
+    [pair] = values["repeats"] + values["leaks"]
+    assert {pair["first"], pair["second"]} == {"disc/00.jpg", "disc/again.jpg"}
+    assert "disc/00.jpg" in cli("data", "stats", folder, "--pixels", "16").out
 
 
 def test_people_see_the_table(cli: Cli, shapes: Path) -> None:

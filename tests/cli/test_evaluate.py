@@ -25,7 +25,7 @@ ROW = {
     "skipped",
     "notes",
 }
-KEYS = {"run", "runs", "members", "data", "split", *ROW}
+KEYS = {"run", "runs", "members", "data", "split", "part", *ROW}
 
 
 def test_json_has_the_designs_keys_and_the_runs_own_figure(cli: Cli, own_run: Path) -> None:

@@ -27,7 +27,8 @@ def folder(tmp_path: Path) -> Path:
 def test_equal_files_are_found_and_told(folder: Path) -> None:
     parts = load(folder, photos=True)
     found = find_repeats({Split.TRAIN: parts.train, Split.VAL: parts.val})
-    assert found.num_repeats == 1
+    [repeat] = found.repeats
+    assert repeat.first_split is repeat.second_split
     assert found.leaks == found.two_classes == (Leak(Split.TRAIN, 1, Split.VAL, 7),)
     expected = (
         "1 images lie in two parts, so their results will look too good: train/a/001.JPEG = val/b/003.JPEG",

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.metrics import accuracy_score, recall_score
 
-from cnnlab.evaluate.answers import Answers, answers_from, worst_mistakes
+from cnnlab.data.names import Names
+from cnnlab.data.photos import FolderFiles, Photos
+from cnnlab.evaluate.answers import Answers, answers_from, mistakes, worst_mistakes
 from cnnlab.evaluate.intervals import wilson
 from cnnlab.evaluate.predict import Outcome
 
@@ -63,3 +66,20 @@ def test_no_images_are_no_mistakes() -> None:
 def test_answers_are_plain_values() -> None:
     _, answers = made(5)
     assert json.loads(json.dumps(asdict(answers)))["guesses"] == list(answers.guesses)
+
+
+def test_answers_and_mistakes_name_the_files(tmp_path: Path) -> None:
+    outcome, unnamed = made(10)
+    names = Names(f"cat/{number:02}.jpg" for number in range(20))
+    part = Photos(torch.zeros(20, dtype=torch.int64), names, FolderFiles(tmp_path, names))
+    answers = answers_from(outcome, NAMES, split="test", protocol="flip", part=part)
+    assert (unnamed.names, unnamed.folder) == ((), None)
+    assert answers.names == tuple(f"cat/{index:02}.jpg" for index in answers.indices)
+    assert answers.folder == str(tmp_path)
+    found = mistakes(outcome, part, NAMES, 3)
+    assert [each.index for each in found] == worst_mistakes(answers, 3)
+    for each in found:
+        place = answers.indices.index(each.index)
+        assert (each.name, each.file) == (names[each.index], str(tmp_path / names[each.index]))
+        assert (each.label, each.guess) == (NAMES[answers.labels[place]], NAMES[answers.guesses[place]])
+        assert each.confidence == answers.confidences[place]

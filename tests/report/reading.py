@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 ACTIVE = {"script", "iframe", "object", "embed", "form", "base", "frame", "applet", "audio", "video"}
 VOID = {"meta", "link", "img", "br"}
+ADDRESSES = ("src", "href", "action", "data", "srcset", "xlink:href")
+BESIDE = re.compile(r"[\w.~%-][\w.~/%-]*", re.ASCII)  # a file, relative to the page: neither a scheme nor a host fits
 
 
 class Reader(HTMLParser):
@@ -49,7 +52,7 @@ def read(page: str) -> Reader:
 
 
 def dangers(page: str) -> list[str]:
-    """What could run, load or leave: active elements, handlers, styles, addresses outside the page."""
+    """What could run, load or leave: active elements, handlers, styles, addresses but for files beside the page."""
     found = []
     for name, attributes in read(page).elements:
         if name in ACTIVE:
@@ -57,7 +60,8 @@ def dangers(page: str) -> list[str]:
         for key, value in attributes.items():
             if key.startswith("on") or key == "style":
                 found.append(f"{name} {key}")
-            if key in ("src", "href", "action", "data", "srcset", "xlink:href") and not _inside(value or ""):
+            beside = name == "a" and key == "href" and BESIDE.fullmatch(value or "")
+            if key in ADDRESSES and not (beside or _inside(value or "")):
                 found.append(f"{name} {key}={value}")
     return found
 

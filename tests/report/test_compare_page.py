@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cnnlab.report.compare_page import MOST_CLASSES_DRAWN, compare_page, p_value, points
@@ -28,6 +30,16 @@ def test_a_comparison_tells_who_is_better_by_how_much_and_at_what_cost() -> None
         "image 7, a a 0; a: a 90%; b: a 90%",
         "image 8, a a 1; a: a 80%; b: a 80%",
     ]
+
+
+def test_photos_are_called_by_their_files_and_linked(tmp_path: Path) -> None:
+    record = comparison()
+    record["disagreements"][0] |= {"name": "cat/<7>.jpg", "file": str(tmp_path / "photos/cat/<7>.jpg")}
+    page = compare_page(record, images(7, 8), tmp_path / "out")
+    assert dangers(page) == []
+    [link] = [each["href"] for each in read(page).named("a") if str(each["href"]).startswith("..")]
+    assert link == "../photos/cat/%3C7%3E.jpg"
+    assert "cat/<7>.jpg" in read(page).text
 
 
 def test_no_difference_is_said() -> None:

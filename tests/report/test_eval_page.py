@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from cnnlab.report.eval_page import eval_page
 
 from .reading import dangers, read
-from .records import HOSTILE
+from .records import HOSTILE, images
 
 CLASSES = [
     {"name": "cat", "precision": 0.5, "recall": 0.25, "f1": 1 / 3, "auc": 0.875, "images": 4},
@@ -34,6 +35,17 @@ def test_the_figures_of_a_single_protocol_are_on_the_page() -> None:
         assert text in page
     assert "Calibration" not in page
     assert "Classes" not in page
+
+
+def test_mistakes_show_their_photo_and_link_to_it(tmp_path: Path) -> None:
+    mistake = {"index": 7, "name": "cat/7.jpg", "label": "cat", "guess": "dog", "confidence": 0.875}
+    mistakes = [{**mistake, "file": str(tmp_path / "photos/cat/7.jpg")}, {**mistake, "index": 8, "file": None}]
+    notes = ["left out, 2 were trained on by runs/mine, of 12 images of photos: a.jpg, b.jpg"]
+    page = eval_page({**RECORD, "part": "all of photos", "mistakes": mistakes, "notes": notes}, images(7, 8), tmp_path)
+    assert dangers(page) == []
+    assert [each["href"] for each in read(page).named("a")][-1] == "photos/cat/7.jpg"
+    for text in ("10 images, all of photos", "87.5% sure", "truth: cat", "cat/7.jpg", *notes):
+        assert text in read(page).text
 
 
 def test_several_protocols_are_side_by_side() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -73,6 +74,18 @@ def test_whatever_the_names_they_are_only_text(tmp_path: Path) -> None:
     )
     assert dangers(path.read_text(encoding="utf-8")) == []
     assert HOSTILE in read(path.read_text(encoding="utf-8")).text
+
+
+def test_mistakes_are_called_by_their_files_and_link_to_them(folder: Path) -> None:
+    names = [f"cat/{number} {HOSTILE.replace('/', '_')}.jpg" for number in range(7)] + ["dog/no\udcffutf.jpg"]
+    named = {**predictions(), "names": names, "folder": str(folder.parent / "photos")}
+    page = write_run_report(folder, predictions=named, images=images(11, 12, 15)).read_text(encoding="utf-8")
+    assert dangers(page) == []
+    links = [str(each["href"]) for each in read(page).named("a") if str(each["href"]).startswith("..")]
+    assert [unquote(each) for each in links] == [f"../photos/{names[place]}" for place in (5, 2, 1)]
+    for place in (5, 2, 1):
+        assert names[place] in read(page).text
+    assert write_run_report(folder).read_text(encoding="utf-8") == page
 
 
 def test_a_hostile_picture_cannot_leave_the_page(folder: Path) -> None:

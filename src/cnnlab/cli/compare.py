@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         runs, data, folder=args.data_folder, protocol=args.protocol, split=args.split, device=args.device
     )
     images = {each.index: original_image(part, each.index) for each in found.disagreements if args.report}
-    problem = try_to_write(args.report, lambda path: write_page(path, compare_page(asdict(found), images)))
+    problem = try_to_write(args.report, lambda path: write_page(path, compare_page(asdict(found), images, path.parent)))
     report = args.report if problem is None else None
     if args.json:
         print_json(with_problem({**asdict(found), "report": str(report) if report else None}, problem))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli import early
 from cnnlab.cli.outputs import require_output, require_output_folder
 from cnnlab.cli.parser import add_json, integer, number, one_of, positive_int
 from cnnlab.errors import command
+
+if TYPE_CHECKING:
+    from cnnlab.data.leaks import Leak
+    from cnnlab.data.parts import Parts
 
 ACTIONS = ("get", "stats", "split", "pack")
 
@@ -108,7 +112,8 @@ def _stats(args: argparse.Namespace) -> dict[str, Any]:
     from rich.markup import escape
 
     from cnnlab.cli.console import console, table
-    from cnnlab.data.stats import stats
+    from cnnlab.data.leaks import in_words
+    from cnnlab.data.stats import splits_of, stats
 
     parts = _load(args, photos=args.photos)
     found = stats(parts)
@@ -127,7 +132,25 @@ def _stats(args: argparse.Namespace) -> dict[str, Any]:
         f"repeated images {found.num_repeats}, images in two splits {found.num_leaks}, in two classes "
         f"{found.num_two_classes}"
     )
-    return {**asdict(found), **(_colour_axes(parts.train, out) if args.pca else {})}
+    kinds = {"repeats": "repeated", "leaks": "in two splits", "two_classes": "in two classes"}
+    pairs = {kind: getattr(found, kind) for kind in kinds}
+    for kind, words in kinds.items():
+        if pairs[kind]:
+            out.print(f"{words}: {in_words(pairs[kind], splits_of(parts))}", markup=False)
+    named = {kind: [_named(pair, parts) for pair in each] for kind, each in pairs.items()}
+    return {**asdict(found), **named, **(_colour_axes(parts.train, out) if args.pca else {})}
+
+
+def _named(pair: Leak, parts: Parts) -> dict[str, Any]:
+    """Two equal images with what they are called."""
+    from dataclasses import asdict
+
+    from cnnlab.data.parts import name_of
+    from cnnlab.data.stats import splits_of
+
+    splits = splits_of(parts)
+    first = name_of(splits[pair.first_split], pair.first_index)
+    return {**asdict(pair), "first": first, "second": name_of(splits[pair.second_split], pair.second_index)}
 
 
 def _colour_axes(part: Any, out: Any) -> dict[str, Any]:

@@ -380,7 +380,7 @@ def _replay(args: argparse.Namespace, out: Console) -> int:
         print_json(_finite({"run": str(args.replay), **asdict(found)}))
         return 0
     out.print(f"step {found.step} of {args.replay}: {found.wrong}", markup=False)
-    out.print(f"its images: {', '.join(map(str, found.indices))}", markup=False)
+    out.print(f"its images: {', '.join(found.names)}", markup=False)
     if found.where is None:
         out.print(f"taken again, all values are finite: loss {found.loss:.4g}, gradient {found.gradient_norm or 0:.3g}")
     else:

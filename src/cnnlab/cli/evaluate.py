@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 SHOWN_CONFUSIONS = 10
+SHOWN_MISTAKES = 24
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     """Test as the arguments say."""
     from cnnlab.cli.console import console, print_json
     from cnnlab.evaluate.examine import require_protocol
+    from cnnlab.evaluate.predict import original_image
     from cnnlab.evaluate.pretrained import load
     from cnnlab.evaluate.protocols import get_protocol
     from cnnlab.evaluate.tested_on import part_of, require_split, split_there
@@ -102,8 +104,10 @@ def run(args: argparse.Namespace) -> int:
     asked = Asked(data, parts, split, part, _fitted(members, parts, args))
     rows = [_row(members, asked, rule.name, args) for rule in rules]
     shared = {"run": str(folders[0]), "runs": list(map(str, folders)), "data": data, "split": str(split)}
+    shared["part"] = asked.words
     record = {**shared, "members": len(members), **rows[0], **({"protocols": rows} if len(rows) > 1 else {})}
-    problem = try_to_write(args.report, lambda path: write_page(path, eval_page(record)))
+    images = {each["index"]: original_image(part, each["index"]) for each in rows[0].get("mistakes", ()) if args.report}
+    problem = try_to_write(args.report, lambda path: write_page(path, eval_page(record, images, path.parent)))
     if args.json:
         print_json(with_problem(record, problem))
     else:
@@ -128,7 +132,7 @@ class Asked:
     def words(self) -> str:
         """Which images these are: a part of divided data, or all there are."""
         whole = not len(self.parts.train) and not len(self.parts.val)
-        return f"{'all images' if whole else f'the {self.split} part'} of {self.data}"
+        return f"{'all' if whole else f'the {self.split} part'} of {self.data}"
 
 
 def _parts(members: Sequence[Classifier], data: str, args: argparse.Namespace) -> Parts:
@@ -219,6 +223,7 @@ def _row(
     """One protocol's figures, as plain values."""
     from dataclasses import asdict
 
+    from cnnlab.evaluate.answers import mistakes
     from cnnlab.evaluate.calibration import calibrate, judge, judge_in_halves
     from cnnlab.evaluate.examine import examine
     from cnnlab.evaluate.metrics import averages, class_metrics, confusion_matrix
@@ -236,6 +241,7 @@ def _row(
         row["per_class"] = [{"name": name, **asdict(each)} for name, each in named]
         row["averages"] = {name: asdict(each) for name, each in averages(classes).items()}
         row["confusion"] = confusion_matrix(outcome.probabilities, outcome.labels).tolist()
+        row["mistakes"] = [asdict(each) for each in mistakes(outcome, part, parts.class_names, SHOWN_MISTAKES)]
     if args.calibration:
         row["calibration"] = asdict(judge_in_halves(outcome) if temperature is None else judge(temperature, outcome))
     return row
@@ -319,9 +325,12 @@ def _tell_classes(out: Console, row: Row, class_names: Sequence[str]) -> None:
     out.print(made)
     if empty := [each["name"] for each in row["per_class"] if not each["images"]]:
         out.print(f"the means leave out classes without images here: {some_names(empty)}", markup=False)
-    mistakes = sorted(
+    confusions = sorted(
         ((count, label, guess) for label, counts in enumerate(row["confusion"]) for guess, count in enumerate(counts)),
         reverse=True,
     )
-    for count, label, guess in [each for each in mistakes if each[0] and each[1] != each[2]][:SHOWN_CONFUSIONS]:
+    for count, label, guess in [each for each in confusions if each[0] and each[1] != each[2]][:SHOWN_CONFUSIONS]:
         out.print(f"{class_names[label]} taken for {class_names[guess]}: {count:,}", markup=False)
+    for each in row["mistakes"][:SHOWN_CONFUSIONS]:
+        said = f"{each['name']}: a {each['label']} taken for {each['guess']}, {percent(each['confidence'])} sure"
+        out.print(said, markup=False)

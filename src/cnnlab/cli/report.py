@@ -68,5 +68,5 @@ def _asked(args: argparse.Namespace) -> Path:
     part = part_of(parts, Split(args.split), data)
     why = command("report", args.run)
     found, outcome = examine([classifier], part, protocol=args.protocol, split=Split(args.split), why=why)
-    answers = answers_from(outcome, parts.class_names, split=args.split, protocol=found.protocol)
+    answers = answers_from(outcome, parts.class_names, split=args.split, protocol=found.protocol, part=part)
     return report_run(args.run, answers, part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cnnlab.data.parts import Part, name_of, photos_of
@@ -30,9 +30,9 @@ class Leak:
 
 @dataclass(frozen=True)
 class Repeats:
-    """Images equal to an earlier one: how many of their own split, which of an earlier split or another class."""
+    """Images equal to an earlier one: of their own split, of an earlier split, and of another class."""
 
-    num_repeats: int
+    repeats: tuple[Leak, ...]
     leaks: tuple[Leak, ...]
     two_classes: tuple[Leak, ...]
 
@@ -43,16 +43,18 @@ def find_repeats(splits: dict[Split, Part | Photos]) -> Repeats:
     Only files of equal size are read; one that cannot be read is equal to none.
     """
     first_seen: dict[bytes, tuple[Split, int]] = {}
-    num_repeats, leaks, two_classes = 0, [], []
+    repeats: list[Leak] = []
+    leaks: list[Leak] = []
+    two_classes: list[Leak] = []
     for split, index, key in _keys(splits):
         before = first_seen.setdefault(key, (split, index))
+        if before == (split, index):
+            continue
+        pair = Leak(*before, split, index)
+        (repeats if before[0] is split else leaks).append(pair)
         if int(splits[before[0]].labels[before[1]]) != int(splits[split].labels[index]):
-            two_classes.append(Leak(*before, split, index))
-        if before[0] is not split:
-            leaks.append(Leak(*before, split, index))
-        elif before[1] != index:
-            num_repeats += 1
-    return Repeats(num_repeats, tuple(leaks), tuple(two_classes))
+            two_classes.append(pair)
+    return Repeats(tuple(repeats), tuple(leaks), tuple(two_classes))
 
 
 def note_leaks(train: Part | Photos, val: Part | Photos, test: Part | Photos | None) -> tuple[str, ...]:
@@ -66,15 +68,17 @@ def note_leaks(train: Part | Photos, val: Part | Photos, test: Part | Photos | N
         (found.leaks, "images lie in two parts, so their results will look too good"),
         (found.two_classes, "images lie in two classes, of which one is wrong"),
     )
-    return tuple(f"{len(pairs)} {what}: {_some(pairs, splits)}" for pairs, what in kinds if pairs)
+    return tuple(f"{len(pairs)} {what}: {in_words(pairs, splits)}" for pairs, what in kinds if pairs)
 
 
-def _some(pairs: Sequence[Leak], splits: dict[Split, Part | Photos]) -> str:
-    more = f"; and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
-    return "; ".join(_in_words(pair, splits) for pair in pairs[:_SHOWN]) + more
+def in_words(leaks: Sequence[Leak], splits: Mapping[Split, Part | Photos]) -> str:
+    """The first few pairs of equal images by the names of their files, and how many more there are."""
+    shown = "; ".join(_pair(leak, splits) for leak in leaks[:_SHOWN])
+    more = f"; and {len(leaks) - _SHOWN:,} more" if len(leaks) > _SHOWN else ""
+    return f"{shown}{more}"
 
 
-def _in_words(leak: Leak, splits: dict[Split, Part | Photos]) -> str:
+def _pair(leak: Leak, splits: Mapping[Split, Part | Photos]) -> str:
     names = []
     for split, index in ((leak.first_split, leak.first_index), (leak.second_split, leak.second_index)):
         part = splits[split]

@@ -46,8 +46,8 @@ class Stats:
     `image_shape` is (C, H, W), with H and W 0 for photos, each of its own size; `mean` and `std` are those
     of train's channels, in [0, 1] units, measured on `num_measured` images; `num_bytes` is what the images
     take in memory, or the files of photos on disk. `num_repeats` counts images equal to an earlier one of
-    their own split; `num_leaks` those equal to one of an earlier split (train, val, test), of which
-    `leaks` names the first hundred.
+    their own split, of which `repeats` are the first hundred; `num_leaks` those equal to one of an earlier
+    split (train, val, test), of which `leaks` are the first hundred.
     """
 
     name: str
@@ -62,11 +62,13 @@ class Stats:
     num_leaks: int
     num_two_classes: int
     leaks: tuple[Leak, ...]
+    repeats: tuple[Leak, ...]
+    two_classes: tuple[Leak, ...]
 
 
 def stats(parts: Parts) -> Stats:
     """Count and measure a data set; two images are the same when their bytes are, decoded or as files."""
-    splits = _splits(parts)
+    splits = splits_of(parts)
     classes = len(parts.class_names)
     counts = {split: tuple(torch.bincount(part.labels, minlength=classes).tolist()) for split, part in splits.items()}
     colours = measure_colours(parts.train)
@@ -80,10 +82,12 @@ def stats(parts: Parts) -> Stats:
         std=colours.std,
         num_measured=colours.num_images,
         num_bytes=sum(map(_num_bytes, splits.values())),
-        num_repeats=repeats.num_repeats,
+        num_repeats=len(repeats.repeats),
         num_leaks=len(repeats.leaks),
         num_two_classes=len(repeats.two_classes),
         leaks=repeats.leaks[:_SHOWN_LEAKS],
+        repeats=repeats.repeats[:_SHOWN_LEAKS],
+        two_classes=repeats.two_classes[:_SHOWN_LEAKS],
     )
 
 
@@ -132,7 +136,8 @@ def _pixels(part: Part | Photos) -> Iterator[tuple[Tensor, int]]:
             yield torch.from_numpy(image).reshape(-1, 3), 1
 
 
-def _splits(parts: Parts) -> dict[Split, Part | Photos]:
+def splits_of(parts: Parts) -> dict[Split, Part | Photos]:
+    """The parts that there are, by split."""
     present = {Split.TRAIN: parts.train, Split.VAL: parts.val}
     return present if parts.test is None else {**present, Split.TEST: parts.test}
 

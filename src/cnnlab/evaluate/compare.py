@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from cnnlab.data.named import is_name
-from cnnlab.data.parts import Part
-from cnnlab.data.paths import same_path
+from cnnlab.data.parts import Part, file_of, name_of
+from cnnlab.data.paths import same_path, whole_path
 from cnnlab.data.photos import Photos
 from cnnlab.data.preprocess import normalise
 from cnnlab.errors import DataError, UsageError, command
@@ -106,12 +106,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """An image that some runs recognise and others do not: each run's most frequent guess and its probability."""
+    """An image that some runs recognise and others do not: each run's most frequent guess and its probability.
+
+    `name` is what it is called, `file` where it lies if it is a file of its own.
+    """
 
     index: int
     label: str
     guesses: tuple[str, ...]
     confidences: tuple[float, ...]
+    name: str = ""
+    file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -251,6 +256,7 @@ def _compare(contenders: Sequence[_Contender], part: Part | Photos, data: str, s
     pairs = [_pair(*two) for two in itertools.combinations(contenders, 2)]
     corrected = holm([pair.p for pair in pairs])
     shown, count = _disagreements(contenders)
+    shown = tuple(_named(each, part) for each in shown)
     return Comparison(
         data=data,
         split=str(split),
@@ -264,6 +270,12 @@ def _compare(contenders: Sequence[_Contender], part: Part | Photos, data: str, s
         disagreements=shown,
         disagreeing_images=count,
     )
+
+
+def _named(found: Disagreement, part: Part | Photos) -> Disagreement:
+    path = file_of(part, found.index)
+    file = None if path is None else str(whole_path(path))
+    return replace(found, name=name_of(part, found.index), file=file)
 
 
 def _one_input(classifier: Classifier, part: Part | Photos, index: int) -> Tensor:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnlab.report.charts import Row, row_chart
+from cnnlab.report.file_links import file_link
 from cnnlab.report.images import thumbnail
 from cnnlab.report.page import (
     Html,
@@ -33,12 +35,13 @@ MOST_CLASSES_DRAWN = 24
 OPEN_PAIRS = 3  # pairs whose classes are shown at once; more are folded
 
 
-def compare_page(comparison: Record, images: Images) -> str:
+def compare_page(comparison: Record, images: Images, page_folder: Path | None = None) -> str:
     """The page of a comparison.
 
     Args:
         comparison: `evaluate.compare.Comparison` as a dictionary.
         images: the images its disagreements are about, by index, uint8 (H, W, C); others are not shown.
+        page_folder: where the page will lie, to link to the photos from.
     """
     runs = comparison["runs"]
     title = " against ".join(each["run"] for each in runs) if len(runs) < 4 else f"{len(runs)} runs side by side"
@@ -49,7 +52,7 @@ def compare_page(comparison: Record, images: Images) -> str:
         Section("Pairs", _pairs(comparison["pairs"])),
         Section("Classes", _classes(comparison)),
         Section("Cost", _cost(runs)),
-        Section("Where they disagree", _disagreements(comparison, images)),
+        Section("Where they disagree", _disagreements(comparison, images, page_folder)),
     ]
     return page(title, subtitle, sections, lead=join(verdicts))
 
@@ -178,7 +181,7 @@ def _cost(runs: Sequence[Record]) -> Html:
     return join([table(columns, rows, caption="What they cost", numbers=columns[1:]), note(said)])
 
 
-def _disagreements(comparison: Record, images: Images) -> Html:
+def _disagreements(comparison: Record, images: Images, page_folder: Path | None) -> Html:
     count = comparison["disagreeing_images"]
     if not count:
         return paragraph("They recognise the same images.")
@@ -190,8 +193,9 @@ def _disagreements(comparison: Record, images: Images) -> Html:
             f"{run['run']}: {guess} {percent(confidence, 0)}"
             for run, guess, confidence in zip(comparison["runs"], each["guesses"], each["confidences"], strict=True)
         ]
-        lines = (element("strong", None, each["label"]), *answers, f"image {each['index']}")
-        words = f"image {each['index']}, a {each['label']}; {'; '.join(answers)}"
+        name = each.get("name") or f"image {each['index']}"
+        lines = (element("strong", None, each["label"]), *answers, file_link(name, each.get("file"), page_folder))
+        words = f"{name}, a {each['label']}; {'; '.join(answers)}"
         pictures.append((thumbnail(images[each["index"]]), words, lines))
     share = percent(count / comparison["images"], 1)
     said = f"{count:,} images ({share}) are recognised by some and not by others; here those that divide them most."

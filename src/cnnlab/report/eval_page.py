@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from cnnlab.report.charts import Row, heat_map, row_chart
-from cnnlab.report.page import Html, Section, between, facts, grid, join, note, page, paragraph, percent, table
+from cnnlab.report.images import thumbnail
+from cnnlab.report.page import Html, Section, between, facts, gallery, grid, join, note, page, paragraph, percent, table
+from cnnlab.report.run_page import mistake_picture
 
 Record = Mapping[str, Any]
+Images = Mapping[int, npt.NDArray[np.uint8]]
 MOST_CLASSES_DRAWN = 24
 
 
-def eval_page(record: Record) -> str:
+def eval_page(record: Record, images: Images | None = None, page_folder: Path | None = None) -> str:
     """The page of a test: its protocols side by side, and what was asked of each of them.
 
     Args:
-        record: what `cnnlab eval --json` prints; classes and calibration are shown where it has them.
+        record: what `cnnlab eval --json` prints; classes, mistakes and calibration are shown where it has them.
+        images: the images of its mistakes, by index, uint8 (H, W, C); others are not shown.
+        page_folder: where the page will lie, to link to the photos from.
     """
     rows: Sequence[Record] = record.get("protocols") or [record]
     who = record["run"] if record["members"] == 1 else f"An ensemble of {record['members']}"
-    subtitle = f"{rows[0]['images']:,} images, the {record['split']} part of {record['data']}"
+    of = record.get("part") or f"the {record['split']} part of {record['data']}"
+    subtitle = f"{rows[0]['images']:,} images, {of}"
     first = rows[0]
     by = f"protocol {first['protocol']}, {first['views']:,} {'view' if first['views'] == 1 else 'views'} per image"
     tiles = [
@@ -29,10 +39,14 @@ def eval_page(record: Record) -> str:
     ]
     sections = [Section("Protocols", _protocols(rows))]
     sections += [Section(f"Classes, {row['protocol']}", _classes(row)) for row in rows if "per_class" in row]
+    if first.get("mistakes"):
+        sections.append(Section("Most confident mistakes", _mistakes(first, images or {}, page_folder)))
     if any("calibration" in row for row in rows):
         sections.append(Section("Calibration", _calibration(rows)))
     if len(record["runs"]) > 1:
         sections.append(Section("Members", join(paragraph(run) for run in record["runs"])))
+    if first.get("notes"):
+        sections.append(Section("About the images", join(paragraph(each) for each in first["notes"])))
     if first["skipped"]:
         sections.append(Section("Images left out", join(paragraph(reason) for reason in first["skipped"])))
     return page(who, subtitle, sections, lead=facts(tiles))
@@ -81,6 +95,24 @@ def _classes(row: Record) -> Html:
         drawn = heat_map("What was taken for what", names, row["confusion"], rows="truth", columns="answer")
         parts.insert(0, drawn)
     return grid(parts)
+
+
+def _mistakes(row: Record, images: Images, page_folder: Path | None) -> Html:
+    pictures = [
+        mistake_picture(
+            thumbnail(images[each["index"]]),
+            each["label"],
+            each["guess"],
+            each["confidence"],
+            each["name"],
+            each["file"],
+            page_folder,
+        )
+        for each in row["mistakes"]
+        if each["index"] in images
+    ]
+    said = f"The wrong answers that it was surest of, protocol {row['protocol']}."
+    return join([note(said), gallery(pictures)])
 
 
 def _calibration(rows: Sequence[Record]) -> Html:

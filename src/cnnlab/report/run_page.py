@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from cnnlab.errors import UsageError, reason_of
 from cnnlab.report.charts import Line, Row, heat_map, line_chart, row_chart
+from cnnlab.report.file_links import file_link
 from cnnlab.report.images import picture_file, thumbnail
 from cnnlab.report.page import (
     Html,
@@ -89,7 +90,7 @@ def run_page(folder: Path, *, named_recipe: Record | None = None, macs: int | No
     try:
         sections = [
             Section("Curves", _curves(_read_lines(folder, "metrics.jsonl"))),
-            *_predicted(predictions),
+            *_predicted(predictions, folder),
             *_pictures(folder),
             Section("Recipe", _recipe(recipe, named_recipe)),
             Section("Cost", _cost(recipe, result, config, macs)),
@@ -210,7 +211,7 @@ def _curves(records: Sequence[Record]) -> Html:
 # -- answers -----------------------------------------------------------------------------------------------------
 
 
-def _predicted(predictions: Record) -> list[Section]:
+def _predicted(predictions: Record, folder: Path) -> list[Section]:
     if not predictions:
         said = "No predictions of single images were saved; to make them: cnnlab report RUN --split val"
         return [Section("Answers", note(said))]
@@ -219,7 +220,7 @@ def _predicted(predictions: Record) -> list[Section]:
     return [
         Section("Classes", _classes(predictions)),
         Section("Confusion", _confusion(names, counts, predictions)),
-        Section("Most confident mistakes", _mistakes(predictions)),
+        Section("Most confident mistakes", _mistakes(predictions, folder)),
     ]
 
 
@@ -282,25 +283,39 @@ def _confusion(names: Sequence[str], counts: Sequence[Sequence[int]], prediction
     return join([grid([part for part in (drawn, confused) if part is not None]), note(said)])
 
 
-def _mistakes(predictions: Record) -> Html:
+def _mistakes(predictions: Record, folder: Path) -> Html:
     shown = predictions.get("images", {})
     columns = (predictions[name] for name in ("indices", "labels", "guesses", "confidences"))
-    wrong = [each for each in zip(*columns, strict=True) if each[1] != each[2]]
-    wrong.sort(key=lambda each: -each[3])
+    wrong = [(place, *each) for place, each in enumerate(zip(*columns, strict=True)) if each[1] != each[2]]
+    wrong.sort(key=lambda each: -each[4])
     if not wrong:
         return paragraph("It made no mistake.")
+    names = predictions["class_names"]
     pictures = [
-        _mistake(shown[str(index)], index, predictions["class_names"][label], predictions["class_names"][guess], sure)
-        for index, label, guess, sure in wrong[:MISTAKES]
+        mistake_picture(shown[str(index)], names[label], names[guess], sure, *_file(predictions, place, index), folder)
+        for place, index, label, guess, sure in wrong[:MISTAKES]
         if str(index) in shown
     ]
     said = f"Of {len(wrong):,} mistakes among {_part(predictions)}, those it was surest of."
     return join([note(said), gallery(pictures)])
 
 
-def _mistake(source: str, index: int, truth: str, answer: str, sure: float) -> tuple[str, str, tuple[object, ...]]:
-    lines = (element("strong", None, answer), f"{percent(sure, 1)} sure", f"truth: {truth}", f"image {index}")
-    return source, f"image {index}: a {truth} taken for {answer}", lines
+def _file(predictions: Record, place: int, index: int) -> tuple[str, str | None]:
+    """What an image is called, and its path where it is a file of its own."""
+    names, folder = predictions.get("names"), predictions.get("folder")
+    if not names:
+        return f"image {index}", None
+    name = names[place]
+    return name.encode("utf-8", "backslashreplace").decode(), None if folder is None else f"{folder}/{name}"
+
+
+def mistake_picture(
+    source: str, truth: str, answer: str, sure: float, name: str, file: str | None, page_folder: Path | None
+) -> tuple[str, str, tuple[object, ...]]:
+    """A mistake for a gallery: its picture as a data URI, what it shows in words, and the lines below it."""
+    link = file_link(name, file, page_folder)
+    lines = (element("strong", None, answer), f"{percent(sure, 1)} sure", f"truth: {truth}", link)
+    return source, f"{name}: a {truth} taken for {answer}", lines
 
 
 def _pictures(folder: Path) -> list[Section]:

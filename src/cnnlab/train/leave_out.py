@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from cnnlab.data.loader import Batch
+from cnnlab.data.parts import name_of
 from cnnlab.errors import CheckpointError, NonFiniteLossError, command
 from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.bad_step import MOST_IN_A_ROW, bad_in_a_row, likely_cause
@@ -47,12 +48,14 @@ def _images_are_finite(training: Training, batch: Batch) -> bool:
 
 def _note(training: Training, wrong: str, batch: Batch, epoch: int, lr: float, *, finite_images: bool) -> None:
     """Keep what `diagnose --replay` needs: the batch's images by number, and the training before the step."""
+    indices = training.team.gather(torch.from_numpy(batch.indices)).tolist()
     noted = {
         "step": training.clock.step,
         "epoch": epoch,
         "wrong": wrong,
         "lr": lr,
-        "indices": training.team.gather(torch.from_numpy(batch.indices)).tolist(),
+        "indices": indices,
+        "names": [name_of(training.parts.train, index) for index in indices],
         "finite_images": finite_images,
         "finite_weights": all(bool(torch.isfinite(each).all()) for each in training.network.parameters()),
     }
@@ -68,9 +71,10 @@ def _note(training: Training, wrong: str, batch: Batch, epoch: int, lr: float, *
 def _why_it_stops(training: Training, what: str, batch: Batch, cause: str) -> str:
     with contextlib.suppress(CheckpointError):  # told already, or not what the user needs now
         training.saver.wait()
+    images = ", ".join(name_of(training.parts.train, index) for index in batch.indices[:5].tolist())
     folder, whole = training.run.path, checkpoints.newest_whole(training.run.checkpoints)
     return (
-        f"{what}, in the batch of training images {batch.indices[:5].tolist()}… (all in {folder / BAD_STEP}.json); "
+        f"{what}, in the batch of {images}… (all in {folder / BAD_STEP}.json); "
         f"{cause}. Where it begins: {command('diagnose', '--replay', folder)}. "
         + (f"The last good checkpoint is kept: {whole}" if whole else "No checkpoint had been saved yet.")
     )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cnnlab.data.parts import name_of
 from cnnlab.errors import DataError, UsageError
 from cnnlab.recipes import recipe as recipes
 from cnnlab.train import checkpoint as checkpoints
@@ -33,6 +34,7 @@ class Replay:
         step: its number, from 0.
         wrong: what the training found wrong with it.
         indices: the training images of its batch.
+        names: what these are called.
         where: what holds the first value that is no number: "images", "weights", "activations", "loss" or
             "gradients"; None where all are finite, as in a spike.
         name: of the weight, the layer or the parameter; None for images and the loss.
@@ -43,6 +45,7 @@ class Replay:
     step: int
     wrong: str
     indices: tuple[int, ...]
+    names: tuple[str, ...]
     where: str | None
     name: str | None
     loss: float
@@ -84,8 +87,16 @@ def _again(training: Training, noted: dict[str, Any]) -> Replay:
     if not places and not result.finite:
         places = [("loss", None)]
     where, name = places[0] if places else (None, None)
+    names = tuple(name_of(training.parts.train, index) for index in noted["indices"])
     return Replay(
-        noted["step"], noted["wrong"], tuple(noted["indices"]), where, name, result.loss, result.gradient_norm
+        step=noted["step"],
+        wrong=noted["wrong"],
+        indices=tuple(noted["indices"]),
+        names=names,
+        where=where,
+        name=name,
+        loss=result.loss,
+        gradient_norm=result.gradient_norm,
     )
 
 

@@ -546,7 +546,7 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
         how: dict[str, Any] = {"max_bad": settings.max_bad, "predict": team.predict_part}
         tested, outcome = examine([classifier], part, split=split, why="end of training", **how)
         result[split.value] = {**asdict(tested), "interval95": list(tested.interval95)}
-        answers = answers_from(outcome, parts.class_names, split=split, protocol=tested.protocol)
+        answers = answers_from(outcome, parts.class_names, split=split, protocol=tested.protocol, part=part)
         result["photo"] = _file_of(part, int(outcome.indices[0])) if len(outcome.indices) else None
     if training.unreadable:
         result["left_out"] = training.unreadable
