@@ -67,6 +67,14 @@ def test_splitting_writes_a_manifest_that_training_obeys(
     assert (got["train"], got["val"], got["test"]) == (found["train"], found["val"], found["test"])
 
 
+def test_splitting_says_what_it_left_out(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shapes, tmp_path / "photos"))
+    (folder / "disc" / "Thumbs.db").write_bytes(b"x")
+    found = cli("data", "split", folder)
+    assert f"note: {folder}: left out, thumbnails of Windows: disc/Thumbs.db" in found.out
+    assert "next: cnnlab train" in found.out
+
+
 def broken(folder: Path) -> Path:
     """Photos of which three are no images."""
     for number, content in enumerate((b"", b"text", b"\xff\xd8\xff")):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -100,3 +101,38 @@ def test_an_unknown_ending_is_refused_before_anything_is_computed(cli: Cli, tiny
     found = cli("predict", tiny_run, *mixed, "--out", "found.xls")
     assert (found.code, found.out) == (2, "")
     assert "--out found.xls: predictions are written as .csv, .json, .parquet" in found.err
+
+
+def test_a_folder_is_told_with_what_is_left_out_and_what_is_damaged(
+    cli: Cli, tiny_run: Path, shapes: Path, tmp_path: Path
+) -> None:
+    folder, linked = tmp_path / "photos", tmp_path / "linked"
+    for path in (folder / "@eaDir", linked):
+        path.mkdir(parents=True)
+    shutil.copy(shapes / "disc" / "00.jpg", linked / "linked.jpg")
+    (folder / "more").symlink_to(linked)
+    (folder / "Thumbs.db").write_bytes(b"x")
+    (folder / "read me.txt").write_bytes(b"x")
+    data = (shapes / "disc" / "00.jpg").read_bytes()
+    (folder / "spoilt.jpg").write_bytes(data[:-2] + bytes(50) + data[-2:])
+    found = cli("predict", tiny_run, folder, "--json")
+    assert found.code == 0
+    assert [Path(each["path"]).name for each in found.json["predictions"]] == ["linked.jpg", "spoilt.jpg"]
+    left_out = "; ".join(found.json["left_out"])
+    assert all(each in left_out for each in ("Synology NAS: @eaDir", "Windows: Thumbs.db", "1 .txt"))
+    assert found.json["damaged"][0].startswith(f"{folder}/spoilt.jpg: Corrupt JPEG data")
+    lines = cli("predict", tiny_run, folder).out.splitlines()
+    assert sum(line.startswith("note: ") for line in lines) == 4
+
+
+def test_odd_names_keep_to_their_line(cli: Cli, tiny_run: Path, shapes: Path, tmp_path: Path) -> None:
+    names = ["two\nlines.jpg", "red\x1b[31m.jpg", os.fsdecode(b"caf\xe9.jpg"), "[bold]x[/bold].jpg".replace("/", ":")]
+    for name in names:
+        shutil.copy(shapes / "disc" / "00.jpg", tmp_path / name)
+    found = cli("predict", tiny_run, *(tmp_path / name for name in names))
+    assert found.code == 0
+    assert len(found.out.splitlines()) == len(names)
+    assert all(shown in found.out for shown in (r"two\nlines", r"red\x1b[31m", r"caf\udce9", "[bold]x"))
+    for ending in ("csv", "json"):
+        assert cli("predict", tiny_run, *(tmp_path / n for n in names), "--out", tmp_path / f"p.{ending}").code == 0
+    assert len((tmp_path / "p.csv").read_text(encoding="utf-8").splitlines()) == 1 + len(names)

@@ -172,11 +172,13 @@ def _split(args: argparse.Namespace) -> dict[str, Any]:
 
     folder = Path(args.data)
     out = args.out or folder / "manifest.csv"
-    counts = split_folder(folder, out, val=args.val, test=args.test, seed=args.seed)
+    notes: list[str] = []
+    counts = split_folder(folder, out, val=args.val, test=args.test, seed=args.seed, say=notes.append)
     shown = ", ".join(f"{count:,} {split}" for split, count in counts.items())
     following = command("train", folder, "--manifest", out)
-    console(json_output=args.json).print(f"{out}: {shown}\nnext: {following}", markup=False)
-    return {"manifest": str(out), **counts}
+    told = [f"{out}: {shown}", *(f"note: {note}" for note in notes), f"next: {following}"]
+    console(json_output=args.json).print("\n".join(told), markup=False)
+    return {"manifest": str(out), **counts, "notes": notes}
 
 
 def _pack(args: argparse.Namespace) -> dict[str, Any]:

@@ -223,6 +223,7 @@ def _row(
     """One protocol's figures, as plain values."""
     from dataclasses import asdict
 
+    from cnnlab.data.photos import Photos
     from cnnlab.evaluate.answers import mistakes
     from cnnlab.evaluate.calibration import calibrate, judge, judge_in_halves
     from cnnlab.evaluate.examine import examine
@@ -234,7 +235,8 @@ def _row(
         temperature = calibrate(members, fitted.val, fitted.name, protocol, max_bad=args.max_bad)
     why = command("eval", asked.data)
     tested, outcome = examine(members, part, protocol=protocol, split=asked.split, why=why, max_bad=args.max_bad)
-    row: Row = {**asdict(tested), "notes": parts.notes, "seconds_per_image": tested.seconds / max(1, tested.images)}
+    notes = (*parts.notes, *(part.damaged.notes if isinstance(part, Photos) else ()))
+    row: Row = {**asdict(tested), "notes": notes, "seconds_per_image": tested.seconds / max(1, tested.images)}
     if args.per_class or args.report:
         classes = class_metrics(outcome.probabilities, outcome.labels)
         named = zip(parts.class_names, classes, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -155,21 +155,32 @@ def list_images(folder: Path, manifest: Path | None) -> tuple[Listing, Files]:
     return listing, FolderFiles(folder, Names(entry.path for entry in listing.entries))
 
 
-def split_folder(folder: Path, manifest: Path, *, val: float = 0.1, test: float = 0.1, seed: int = 0) -> dict[str, int]:
+def split_folder(
+    folder: Path,
+    manifest: Path,
+    *,
+    val: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    say: Callable[[str], object] | None = None,
+) -> dict[str, int]:
     """Divide the images of `folder` by class and seed, and write the CSV file `manifest` that says so.
 
-    `val` and `test` are fractions of what is divided; splits that the folder has by itself stay. No
-    image is opened. Returns the number of images in each split. Raises `UsageError` for fractions
-    that leave nothing to train on, `DataError` as `load_folder` does.
+    `val` and `test` are fractions of what is divided; splits that the folder has by itself stay. No image is decoded.
+    `say` is told what is left out. Returns the number of images in each split.
+
+    Raises `UsageError` for fractions that leave nothing to train on, `DataError` as `load_folder` does.
     """
     if not (val >= 0 and test >= 0 and val + test < 1):
         raise UsageError(f"val {val:g} and test {test:g}; give fractions from 0 whose sum is below 1")
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; check the path")
     of_rest = val / (1 - test)  # val is taken after test is gone
-    entries = fill_splits(
-        without_placeholders(folder, scan(folder)).entries, val_fraction=of_rest, test_fraction=test, seed=seed
-    )
+    found = without_placeholders(folder, scan(folder))
+    entries = fill_splits(found.entries, val_fraction=of_rest, test_fraction=test, seed=seed)
+    if say:
+        for note in found.notes:
+            say(note)
     class_names(entries)
     write_manifest(manifest, entries)
     return {split.value: sum(entry.split is split for entry in entries) for split in Split}
