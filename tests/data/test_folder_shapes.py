@@ -17,13 +17,21 @@ def root(folder: Path, *folders: str) -> Folder:
 
 
 def test_a_second_copy_is_told_apart(tmp_path: Path) -> None:
-    kept, copies = shapes.without_copies(root(tmp_path, "rose", "tulip", "all/rose", "all/tulip", "all/all").folders)
+    kept, copies = shapes.without_copies(root(tmp_path, "rose", "tulip", "all/rose", "all/tulip", "all/all"))
     assert [each.name for each in kept] == ["rose", "tulip"]
     assert [each.name for each in copies] == ["all"]
 
 
 def test_train_that_repeats_the_classes_beside_it_is_no_copy(tmp_path: Path) -> None:
-    assert shapes.without_copies(root(tmp_path, "cat", "dog", "train/cat", "train/dog").folders)[1] == ()
+    assert shapes.without_copies(root(tmp_path, "cat", "dog", "train/cat", "train/dog"))[1] == ()
+    inside = root(tmp_path / "in", "train/cat", "train/dog", "train/train/cat", "train/train/dog").folders[0]
+    assert [each.path for each in shapes.without_copies(inside)[1]] == ["train/train"]
+
+
+def test_names_of_parts_beside_a_data_set_are_unclear(tmp_path: Path) -> None:
+    pets = root(tmp_path / "a", "pets/cat", "pets/dog", "kaggle_pets_testset").folders
+    assert shapes.unclear_parts(pets) == ["kaggle_pets_testset"]
+    assert shapes.unclear_parts(root(tmp_path / "b", "bullet_train", "car").folders) == []
 
 
 def test_a_folder_around_all_others(tmp_path: Path) -> None:

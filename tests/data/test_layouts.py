@@ -134,6 +134,8 @@ def by_class(*parts: str) -> list[str]:
         (by_class("test"), {"test": TWO}),
         (by_class("archive/dataset/dataset/train", "archive/dataset/dataset/test"), {"train": TWO, "test": TWO}),
         (by_class("photos"), {"": TWO}),
+        (by_class("train", "train/train"), {"train": TWO}),
+        (paths("train/car", "train/train", "test/train"), {"train": {"car": 2, "train": 2}, "test": {"train": 2}}),
         ([*by_class("seg_train/seg_train", "seg_test/seg_test"), *paths("seg_pred/seg_pred")],
          {"train": TWO, "test": TWO}),
         (by_class("train", "chest/train", "val", "chest/val", "test", "chest/test"),
@@ -161,6 +163,7 @@ def test_layouts_that_people_have(tmp_path: Path, files: list[str], expected: di
     [
         (by_class("color", "grey"), r"two ways: its folders color, grey are classes, or each is a data set of the "
          r"classes cat, dog\. To train on one of them: cnnlab train .*/color"),
+        ([*by_class("pets"), *paths("pets_testset")], "pets_testset may be parts; call parts train, val and test"),
         (by_class("train", "test", "Testing"), "Testing and test are each read as the part test"),
         (paths("train2017", "val2017"), r"train2017 has 2 images without class folders.*names give no classes"),
         (paths("labels", "cat"), "labels or masks are not taken for classes"),
@@ -195,6 +198,26 @@ def test_a_list_without_classes_is_there_to_be_predicted(tmp_path: Path) -> None
     assert read(folder) == {"train": TWO}
     (folder / "test.csv").write_text("id,label\n0.jpg,cat\n1.jpg,dog\n")
     assert read(folder) == {"train": TWO, "test": {"cat": 1, "dog": 1}}
+
+
+def test_a_list_that_may_be_of_train_says_nothing_of_test(tmp_path: Path) -> None:
+    folder = touch(tmp_path, *(f"train/{number}.jpg" for number in range(6)), "test/0.jpg", "test/1.jpg")
+    (folder / "labels.csv").write_text("id,label\n" + "".join(f"{n},{'cow' if n % 2 else 'hen'}\n" for n in range(6)))
+    assert read(folder) == {"train": {"cow": 3, "hen": 3}}
+    (folder / "labels.csv").write_text(
+        "id,label\n"
+        + "".join(f"train/{n},{'cow' if n % 2 else 'hen'}\n" for n in range(6))
+        + "test/0,cow\ntest/1,hen\n"
+    )
+    assert read(folder) == {"train": {"cow": 3, "hen": 3}, "test": {"cow": 1, "hen": 1}}
+    (folder / "labels.csv").rename(folder / "train.csv")
+    (folder / "test" / "metadata.csv").write_text("file_name,label\n0.jpg,hen\n1.jpg,hen\n")
+    assert read(folder) == {"train": {"cow": 3, "hen": 3}, "test": {"hen": 2}}
+
+
+def test_a_list_beside_folders_by_class_is_said_to_be_unread(tmp_path: Path) -> None:
+    folder = touch(tmp_path, *paths("cat", "dog"), "labels.csv", "notes.txt")
+    assert scan(folder).notes == (f"{folder}: the folders say the classes; not read: labels.csv",)
 
 
 def test_how_it_was_read_is_said_where_it_may_surprise(tmp_path: Path) -> None:

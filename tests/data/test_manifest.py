@@ -110,6 +110,11 @@ def test_a_list_of_other_images_is_refused(tmp_path: Path, text: str, said: str)
         ("", "has columns None"),
         ("path,label\na,b\n", "expected path, label, split"),
         ("path,label,split\n", "names no images"),
+        (
+            "path,label,split\na.png,cat,train\na.png,dog,train\n",
+            "line 3: 'a.png' is 'dog' in train, and 'cat' in train",
+        ),
+        ("path,label,split\na.png,cat,train\na.png,cat,val\n", "line 3: 'a.png' is 'cat' in val, and 'cat' in train"),
         ("path,label,split\na.png,cat,dev\n", "line 2: split 'dev'; accepted: train, val, test"),
         ("path,label,split\na.png\n", "line 2: no label"),
         ("path,label,split\n" + "x" * 200_000 + ",cat,train\n", "not a CSV file"),
@@ -129,5 +134,8 @@ def test_a_spreadsheets_byte_order_mark_and_more_columns_are_fine(tmp_path: Path
 def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_manifest(tmp_path / "none.csv")
+    (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="cannot be written"):
-        write_manifest(tmp_path / "no" / "m.csv", ())
+        write_manifest(tmp_path / "file" / "m.csv", ())
+    write_manifest(tmp_path / "new" / "folder" / "m.csv", ())
+    assert (tmp_path / "new" / "folder" / "m.csv").is_file()

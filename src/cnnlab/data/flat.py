@@ -12,13 +12,14 @@ from cnnlab.data.file_index import FileIndex
 from cnnlab.data.file_names import classes_by_file_name, shown_reading
 from cnnlab.data.imagenet import ground_truth_labels, solution
 from cnnlab.data.label_lists import LabelList, candidates, read_labels
-from cnnlab.data.part_names import part_in_name
+from cnnlab.data.part_names import part_in_name, part_of_name
 from cnnlab.data.tables import SPREADSHEETS
 from cnnlab.data.tree import Folder
 from cnnlab.errors import DataError
 from cnnlab.types import Split
 
 _SHOWN = 5
+_OTHER_LISTS = (".json", ".jsonl", ".mat", ".parquet", ".pkl")
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,23 @@ def _lists(paths: Sequence[str], split: Split | None, beside: Beside) -> list[La
     if split is Split.VAL and (path := solution(beside.root)) is not None:
         places.append(path)
     found = [each for path in dict.fromkeys(places) if (each := read_labels(path, index)) is not None]
+    if split in (Split.VAL, Split.TEST):
+        others = FileIndex(set(beside.images) - set(paths))
+        found = [each for each in found if not _is_of_others(each, split, paths, others, beside)]
     own = [each for each in found if split is not None and part_in_name(each.path.stem) is split and each.labels]
     return own or found
+
+
+def _is_of_others(found: LabelList, split: Split, paths: Sequence[str], others: FileIndex, beside: Beside) -> bool:
+    """Whether a list that is called after no part, and lies in none, names images of other parts by the same names.
+
+    labels.csv with 1, 2, 3 for train/1.jpg says nothing of test/1.jpg.
+    """
+    inside = (beside.root / paths[0]).is_relative_to(found.path.parent) and found.path.parent != beside.root
+    if part_in_name(found.path.stem) is split or (inside and part_of_name(found.path.parent.name) is split):
+        return False
+    elsewhere = read_labels(found.path, others)
+    return elsewhere is not None and len(elsewhere.missing) < len(found.labels) + len(found.unlabelled)
 
 
 def _may_be_of(path: Path, split: Split | None) -> bool:
@@ -153,7 +169,7 @@ def refusal(folder: Folder, split: Split | None, beside: Beside, seen_too: str =
     without = [path.name for path in lists if read_labels(path, index) is not None]
     strange = [path.name for path in lists if path.name not in without]
     sheets = [
-        name for each in beside.folders for name in each.others if name.lower().endswith((*SPREADSHEETS, ".json"))
+        name for each in beside.folders for name in each.others if name.lower().endswith((*SPREADSHEETS, *_OTHER_LISTS))
     ]
     seen = [
         *([seen_too] if seen_too else []),

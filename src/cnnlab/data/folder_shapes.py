@@ -6,7 +6,14 @@ import re
 from collections.abc import Sequence
 
 from cnnlab.data.decode import printable
-from cnnlab.data.part_names import is_part_name, is_unlabelled, never_a_class, part_of_name, parts_of_names
+from cnnlab.data.part_names import (
+    is_part_name,
+    is_unlabelled,
+    never_a_class,
+    part_in_name,
+    part_of_name,
+    parts_of_names,
+)
 from cnnlab.data.tree import Folder
 from cnnlab.errors import DataError
 from cnnlab.types import Split
@@ -16,12 +23,16 @@ _NUMBERED = re.compile(
 )
 
 
-def without_copies(folders: Sequence[Folder]) -> tuple[tuple[Folder, ...], tuple[Folder, ...]]:
-    """Tell folders from those that hold the same folders once more: flowers/rose, flowers/tulip and flowers/flowers."""
-    copies = []
+def without_copies(parent: Folder) -> tuple[tuple[Folder, ...], tuple[Folder, ...]]:
+    """Tell the filled folders in `parent` from those that hold the same once more: flowers/rose and flowers/flowers.
+
+    `train/cat` and `cat`, side by side, are no copies.
+    """
+    folders, copies = parent.filled, []
     for folder in folders:
         beside = {each.name for each in folders} - {folder.name}
-        if len(beside) > 1 and beside <= {each.name for each in folder.filled} and not is_part_name(folder.name):
+        may_be = folder.name == parent.name or not is_part_name(folder.name)
+        if len(beside) > 1 and may_be and beside <= {each.name for each in folder.filled}:
             copies.append(folder)
     return tuple(each for each in folders if each not in copies), tuple(copies)
 
@@ -70,7 +81,10 @@ def content(part: Folder) -> Folder:
     """The folder inside a part that holds its classes or images: train/train/cat, val/images/1.jpg."""
     while not part.images and len(part.filled) == 1:
         only = part.filled[0]
-        if not (only.filled or never_a_class(only.name) or is_part_name(only.name) or only.name == part.name):
+        same = only.name == part.name or (
+            is_part_name(only.name) and part_of_name(only.name) is part_of_name(part.name)
+        )
+        if not (only.filled or never_a_class(only.name) or same):
             break
         part = only
     return part
@@ -93,6 +107,18 @@ def common_folders(filled: Sequence[Folder]) -> list[str]:
     names = [{each.name for each in folder.filled} for folder in filled]
     common = set.intersection(*names)
     return sorted(common) if len(common) > 1 and 2 * len(common) >= max(map(len, names)) else []
+
+
+def is_deep(folder: Folder) -> bool:
+    """Whether a folder holds several folders of images, and no images itself."""
+    return len(folder.filled) > 1 and not folder.images
+
+
+def unclear_parts(filled: Sequence[Folder]) -> list[str]:
+    """The names that speak of a part among folders of which some hold a data set of their own: they are no classes."""
+    if not any(map(is_deep, filled)):
+        return []
+    return [each.name for each in filled if part_in_name(each.name) is not None]
 
 
 def is_numbered(name: str) -> bool:

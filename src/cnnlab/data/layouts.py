@@ -58,7 +58,7 @@ class _Scan:
 
     def read(self, base: Folder) -> Listing:
         """List the images of the data set whose folder is `base`, or one inside it that holds all images."""
-        filled, copies = folder_shapes.without_copies(base.filled)
+        filled, copies = folder_shapes.without_copies(base)
         notes = self._copied(base, copies)
         if (only := folder_shapes.wrapped(base, filled)) is not None:
             return _with_notes(self._below(only).read(only), notes)
@@ -100,7 +100,7 @@ class _Scan:
                 self._refuse_empty(content.folders[0])
             return Listing(())
         below = self._below(part, content)
-        filled, copies = folder_shapes.without_copies(content.filled)
+        filled, copies = folder_shapes.without_copies(content)
         found = below._classes(content, filled, split) if filled else below._flat(content, split, classes)
         return _with_notes(found, self._copied(content, copies))
 
@@ -121,6 +121,8 @@ class _Scan:
         """List the folders by class in `parent`."""
         unlabelled = [each for each in filled if is_unlabelled(each.name)]
         filled = [each for each in filled if each not in unlabelled]
+        if unclear := folder_shapes.unclear_parts(filled):
+            raise self._no_classes(parent, filled, f"{_some(unclear)} may be parts; call parts train, val and test")
         if any(never_a_class(each.name) for each in filled):
             return self._pictures(parent, filled)
         if split is None:
@@ -136,10 +138,12 @@ class _Scan:
     def _noted(self, parent: Folder, filled: Sequence[Folder]) -> tuple[str, ...]:
         """Say how folders by class were read where it may surprise."""
         beside = f"{self._at(parent)}: left alone, lying beside the folders by class: {_some(parent.images)}"
-        inner = _some([f"{each.name} (with {_some([inside.name for inside in each.filled])})" for each in filled[:2]])
+        deep = [each for each in filled if folder_shapes.is_deep(each)]
+        inner = _some([f"{each.name} (with {_some([inside.name for inside in each.filled])})" for each in deep[:2]])
         outer = f"{self._at(parent)}: the outer folders are the classes: {inner}"
-        deep = all(len(each.filled) > 1 and not each.images for each in filled)
-        return (*([beside] if parent.images else []), *([outer] if deep else []))
+        sheets = [path.name for path in self._beside().lists() if path.suffix.lower() != ".txt"]
+        unread = f"{self._at(parent)}: the folders say the classes; not read: {_some(sheets)}"
+        return (*([beside] if parent.images else []), *([outer] if deep else []), *([unread] if sheets else []))
 
     def _alone(self, base: Folder, filled: Sequence[Folder]) -> Listing | None:
         """List the one folder of `base` where a list beside it, or the names in it, give its images classes."""
@@ -154,10 +158,13 @@ class _Scan:
         if len(pictures) == 1 and all(never_a_class(each.name) for each in filled):
             rest = [each for each in filled if each is not pictures[0]]
             return _with_notes(self._below(pictures[0]).read(pictures[0]), self._left_alone(parent, rest))
-        raise DataError(
+        why = "names such as images, labels or masks are not taken for classes"
+        raise self._no_classes(parent, filled, why)
+
+    def _no_classes(self, parent: Folder, filled: Sequence[Folder], why: str) -> DataError:
+        return DataError(
             f"{self._at(parent)}: read as classes, its folders would be {_some([each.name for each in filled])}, and "
-            "names such as images, labels or masks are not taken for classes. Accepted: a folder for each class, "
-            f"called after it, such as {self._at(parent)}/cat/1.jpg"
+            f"{why}. Accepted: a folder for each class, called after it, such as {self._at(parent)}/cat/1.jpg"
         )
 
     def _pieces(self, parent: Folder, filled: Sequence[Folder], split: Split | None) -> Listing:
@@ -173,11 +180,12 @@ class _Scan:
     def _refuse_two_readings(self, parent: Folder, filled: Sequence[Folder]) -> None:
         """Refuse folders that all hold the same folders: they may be classes, or data sets, or parts."""
         if common := folder_shapes.common_folders(filled):
-            where, first = self._at(parent), printable(filled[0].name)
+            where = self._at(parent)
+            first = printable(command("train", self.root / filled[0].path))
             raise DataError(
                 f"{where} can be read in two ways: its folders {_some([each.name for each in filled])} are classes, or "
-                f"each is a data set of the classes {_some(common)}. To train on one of them: cnnlab train "
-                f"{where}/{first}. If they are parts, call them train, val and test; if they are classes, put their "
+                f"each is a data set of the classes {_some(common)}. To train on one of them: {first}. "
+                "If they are parts, call them train, val and test; if they are classes, put their "
                 "images into them directly"
             )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from cnnlab.data.decode import printable
@@ -55,7 +55,9 @@ def read_manifest(manifest: Path) -> tuple[Entry, ...]:
             rows = csv.DictReader(file)
             if not set(COLUMNS) <= set(rows.fieldnames or ()):
                 raise DataError(f"{manifest} has columns {rows.fieldnames}; expected {', '.join(COLUMNS)}")
-            entries = tuple(_entry(row, f"{manifest} line {rows.line_num}") for row in rows)
+            entries = _once(
+                (_entry(row, where), where) for row in rows for where in [f"{manifest} line {rows.line_num}"]
+            )
     except OSError as error:
         raise DataError(f"{manifest} cannot be read ({error.strerror})") from None
     except csv.Error as error:
@@ -114,6 +116,21 @@ def _left_out(found: LabelList, shown: str) -> tuple[str, ...]:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(map(printable, names[:_SHOWN])) + more
+
+
+def _once(entries: Iterable[tuple[Entry, str]]) -> tuple[Entry, ...]:
+    """Give the entries, each with its line; refuses an image that has two classes or parts."""
+    found: dict[str, Entry] = {}
+    for entry, where in entries:
+        if (before := found.setdefault(entry.path, entry)) != entry:
+            raise DataError(
+                f"{where}: {entry.path!r} is {_said(entry)}, and {_said(before)} in a line before; keep one of them"
+            )
+    return tuple(found.values())
+
+
+def _said(entry: Entry) -> str:
+    return f"{entry.label!r} in {entry.split or 'no part'}"
 
 
 def _entry(row: dict[str, str], where: str) -> Entry:
