@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 
 from cnnlab.errors import DataError, UnknownNameError, UsageError
 from cnnlab.models.catalog import create_model
-from cnnlab.recipes import get_recipe
+from cnnlab.recipes import get_recipe, with_settings
 from cnnlab.recipes.recipe import CopyLayers
 from cnnlab.train import pretrained
-from cnnlab.train.pretrained import OFFICIAL, Source, find_source, load_pretrained
+from cnnlab.train.pretrained import OFFICIAL, Source, find_source, load_pretrained, with_options_of
 from cnnlab.train.run import Settings, resume_run, train_run
 from cnnlab.types import Preprocess
 from tests.conftest import CLASSES, PIXELS
@@ -152,3 +152,18 @@ def test_a_preprocessing_keeps_the_size_of_its_own_images() -> None:
     preprocess = find_source("resnet18").preprocess
     assert isinstance(preprocess, Preprocess)
     assert preprocess.crop_pixels == 224
+
+
+def test_a_run_with_options_of_its_own_is_taken_as_it_is(tmp_path: Path, shapes: Path) -> None:
+    narrow = with_settings(
+        get_recipe("modern/finetune"),
+        ["model=resnet_matlab", 'model_options={"width": 4, "units": 1}', f"folder_pixels={PIXELS}", "epochs=1"],
+    )
+    settings = Settings(str(shapes), device="cpu")
+    first = train_run(replace(narrow, batch_size=8), settings, tmp_path / "first")
+    plain = replace(narrow, batch_size=8, model_options={})
+    assert with_options_of(plain, None) == plain
+    second = train_run(plain, replace(settings, pretrained=str(first.folder)), tmp_path / "second")
+    assert second.result["parameters"] == first.result["parameters"]
+    assert with_options_of(plain, str(first.folder)).model_options == {"width": 4, "units": 1}
+    assert with_options_of(replace(plain, model="resnet20"), str(first.folder)).model_options == {}

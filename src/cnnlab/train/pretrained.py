@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from cnnlab.models.catalog import create_model
 from cnnlab.models.layers import Network
 from cnnlab.models.official_weights import Weights, find_weights
 from cnnlab.models.weights import load_weights
-from cnnlab.recipes.recipe import CopyLayers
+from cnnlab.recipes.recipe import CopyLayers, Recipe
 from cnnlab.types import Preprocess
 
 OFFICIAL = "official"  # the published weights of whatever network is trained
@@ -76,6 +76,20 @@ def find_source(name: str, model: str | None = None) -> Source:
             f"--pretrained {name!r} is neither a run folder (with {CONFIG}) nor a file of weights; {error}"
         ) from None
     return _published(found, None)
+
+
+def with_options_of(recipe: Recipe, pretrained: str | None) -> Recipe:
+    """The recipe with the options (widths, shortcuts …) of the run that it starts from, if that is the same network.
+
+    Raises:
+        UnknownNameError, UsageError: see `find_source`.
+    """
+    if pretrained is None:
+        return recipe
+    source = find_source(pretrained, recipe.model)
+    if source.model != recipe.model or not source.options:
+        return recipe
+    return replace(recipe, model_options={**recipe.model_options, **source.options})
 
 
 def _published(found: Weights, path: Path | None) -> Source:

@@ -53,6 +53,7 @@ from cnnlab.train.distributed import (
     require_run_folder,
     world_from_environment,
 )
+from cnnlab.train.image_size import fit_images
 from cnnlab.train.inputs import preprocess_for
 from cnnlab.train.loop import Training, fit
 from cnnlab.train.lr_range import HIGHEST, LOWEST, STEPS, LrRange, find_lr, with_lr
@@ -61,7 +62,7 @@ from cnnlab.train.opening import opening_lines
 from cnnlab.train.overfit import MOST_STEPS, Overfit, few_parts, for_a_few, overfit
 from cnnlab.train.own_data import load_again, write_data
 from cnnlab.train.patience import best_epoch
-from cnnlab.train.pretrained import Source, find_source
+from cnnlab.train.pretrained import Source, find_source, with_options_of
 from cnnlab.train.record import RunFolder, cache_space, environment
 from cnnlab.train.report import report_run
 from cnnlab.train.sharded import refuse_alone, refuse_with_shares
@@ -172,6 +173,7 @@ def train_run(
             'validate on; give another schedule, such as --set \'schedule={"kind": "cosine"}\''
         )
     require_model(recipe.model)
+    recipe = with_options_of(recipe, settings.pretrained)
     world = world_from_environment()
     folder = require_run_folder(world, folder) or default_folder(recipe, settings.seed)
     if world.restarts and (folder / RECIPE).is_file():
@@ -297,7 +299,8 @@ def try_few_images(recipe: str | Recipe, settings: Settings, images: int, *, wat
     """
     refuse_several(world_from_environment(), "--overfit")
     watch = watch or Watch()
-    recipe = for_a_few(get_recipe(recipe) if isinstance(recipe, str) else recipe, images)
+    recipe = with_options_of(get_recipe(recipe) if isinstance(recipe, str) else recipe, settings.pretrained)
+    recipe = for_a_few(recipe, images)
     settings = replace(settings, epochs=MOST_STEPS / (images // recipe.batch_size))
     with TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "run", resume=False) as run:
         inputs = Inputs.gather(recipe, settings, run, watch)
@@ -381,6 +384,9 @@ class Inputs:
         with team.one_before_the_others():
             parts = _load_parts(recipe, settings, run, watch)
             source = _source(recipe, settings, run)
+        recipe, parts, said = fit_images(recipe, parts)
+        if said:
+            watch.said(said)
         return cls(run, device, parts, source, _preprocess(recipe, settings, parts, source, run), team)
 
     def training(
