@@ -77,6 +77,13 @@ def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
             yield node.body[0].value
 
 
+def sentences(text: str) -> Iterator[str]:
+    """The strings of a module that are words for people: those with a space."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
+            yield node.value
+
+
 def _shown(piece: ast.expr) -> str:
     return str(piece.value) if isinstance(piece, ast.Constant) else f"{{{ast.unparse(piece.value)}}}"  # type: ignore[attr-defined]
 

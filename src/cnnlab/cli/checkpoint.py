@@ -40,7 +40,8 @@ def check(args: argparse.Namespace) -> None:
         early.require_model(args.model)
     if args.action == "info" and args.out is not None:
         raise UsageError(
-            f"checkpoint info takes one file; seen {args.out} as well; to convert: cnnlab checkpoint convert"
+            f"checkpoint info takes one file; seen {args.out} as well; to convert: "
+            "cnnlab checkpoint convert FILE OUT.safetensors"
         )
     if args.action == "convert" and args.out is None:
         raise UsageError("checkpoint convert writes a .safetensors file; name it: OUT.safetensors")

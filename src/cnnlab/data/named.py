@@ -11,7 +11,7 @@ from cnnlab.data.idx import FASHION_MNIST, MNIST
 from cnnlab.data.listing import LAYOUT
 from cnnlab.data.no_images import ARCHIVES
 from cnnlab.data.tables import ENDINGS, SPREADSHEETS
-from cnnlab.errors import DataError, UnknownNameError, unknown_name
+from cnnlab.errors import DataError, UnknownNameError, command, unknown_name
 
 PUBLISHED = {known.name: known for known in (CIFAR10, MNIST, FASHION_MNIST)}
 """The published sets, by name."""
@@ -64,7 +64,7 @@ def _hint(path: Path) -> str:
     ending = path.suffix.lower()
     if ending in SPREADSHEETS:
         return "; save the spreadsheet as CSV, with the columns filename,label"
-    return f"; unpack it, and give the folder: cnnlab train {path.stem}" if ending in ARCHIVES else ""
+    return f"; unpack it, and give the folder: {command('train', path.stem)}" if ending in ARCHIVES else ""
 
 
 def _not_found(data: str | Path, path: Path) -> DataError | UnknownNameError:
