@@ -135,3 +135,11 @@ def test_nothing_to_replay_is_said(cli: Cli, tmp_path: Path) -> None:
     found = cli("diagnose", "--replay", tmp_path)
     assert found.code == 2
     assert "nothing to replay" in found.err
+
+
+def test_without_norms_gradients_vanish(cli: Cli) -> None:
+    found = cli("diagnose", "plain20", "--set", "norm=false", "--init", "gaussian", "--steps", "2", "--json").json
+    assert found["title"].startswith("plain20 norm=false, new weights (gaussian)")
+    assert "vanishing gradients" in [each["ailment"] for each in found["verdicts"]]
+    refused = cli("diagnose", "plain20", "--set", "nrm=false")
+    assert (refused.code, "did you mean 'norm'" in refused.err) == (2, True)

@@ -57,6 +57,6 @@ def test_what_nobody_foresaw_is_an_object_too(
 
 def test_a_message_with_control_characters_is_harmless(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     complain("\x1b[31m red \N{SNOWMAN}\nnext")
-    assert capsys.readouterr().err == "cnnlab: ?[31m red \N{SNOWMAN}\nnext\n"
+    assert capsys.readouterr().err == "cnnlab: \\x1b[31m red \N{SNOWMAN}\nnext\n"
     assert fail("Kind", "\x1b", 7, as_json=True) == 7
     assert json.loads(capsys.readouterr().out)["error"]["message"] == "\x1b"

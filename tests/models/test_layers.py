@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from cnnlab.errors import UsageError
+from cnnlab.models.catalog import create_model
 from cnnlab.models.layers import FeatureSequence, LocalResponseNorm, linear_without_init
 
 
@@ -44,3 +45,23 @@ def test_linear_without_init_follows_the_device_of_its_context():
     with torch.device("meta"):
         assert linear_without_init(3, 4).weight.is_meta
     assert linear_without_init(3, 4).weight.shape == (4, 3)
+
+
+@pytest.mark.parametrize("name", ["plain20", "resnet20", "plain18", "resnet18", "resnet50", "resnet18_cifar"])
+def test_norms_can_be_left_out_and_convolutions_have_biases_then(name: str) -> None:
+    with torch.device("meta"):
+        bare, whole = create_model(name, norm=False), create_model(name)
+    assert not [each for each in bare.modules() if isinstance(each, nn.BatchNorm2d)]
+    assert all(each.bias is not None for each in bare.modules() if isinstance(each, nn.Conv2d))
+    norms = [each for each in whole.modules() if isinstance(each, nn.BatchNorm2d)]
+    less = sum(each.num_features for each in norms)  # a norm has a scale and a shift, a bias is one
+    count = {each: sum(weight.numel() for weight in each.parameters()) for each in (bare, whole)}
+    assert count[bare] == count[whole] - less
+
+
+def test_plain20_without_norms_is_plain_cifar_without_norms() -> None:
+    ours, other = create_model("plain20", norm=False), create_model("plain_cifar", norm=False)
+    theirs = list(other.state_dict().values())
+    ours.load_state_dict(dict(zip(ours.state_dict(), theirs, strict=True)))
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(ours(images), other(images))

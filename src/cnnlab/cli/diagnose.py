@@ -54,6 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="initial weights of MODEL: own (default), he_fan_in, xavier, …",
     )
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE",
+        dest="settings",
+        help="an option of MODEL, such as norm=false, which leaves batch normalisation out",
+    )
     add("--seed", type=integer, default=0, metavar="N", help="of the weights and the choice of images (default 0)")
     add("--picture", type=Path, metavar="FILE", help="also draw depth against step, as PNG")
     add("--all", action="store_true", help="a row for every layer, block, gate and norm")
@@ -77,6 +85,8 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError("cnnlab diagnose: give a network or a run folder, --replay RUN or --chain-rule; see --help")
     else:
         early.require_model_or_network(args.target)
+        if args.settings and Path(args.target).is_dir():
+            raise UsageError("--set is for a new network; a run keeps the options it was trained with")
         early.require_data(args.data)
 
 
@@ -125,6 +135,7 @@ def _model_subject(args: argparse.Namespace) -> Subject:
     """A new network of the catalogue, as wide as the data has channels and classes."""
     import torch
 
+    from cnnlab.cli.inspect import network_options
     from cnnlab.data.parts import in_memory
     from cnnlab.data.preprocess import measure, normalise
     from cnnlab.data.sources import load
@@ -144,7 +155,10 @@ def _model_subject(args: argparse.Namespace) -> Subject:
     preprocess = measure(train.images)
     torch.manual_seed(args.seed)
     num_classes = len(parts.class_names)
-    network = create_model(args.target, num_classes=num_classes, in_channels=train.images.shape[1])
+    options = network_options(args.target, args.settings)
+    named = " ".join([args.target, *args.settings])
+    shape = {"num_classes": num_classes, "in_channels": train.images.shape[1]}
+    network = create_model(args.target, **{**shape, **options})
     initialise(network, args.init)
     if network.image_axes != 2:
         raise UsageError(f"{args.target} does not take images; diagnose knows data sets of images only")
@@ -154,7 +168,7 @@ def _model_subject(args: argparse.Namespace) -> Subject:
     network.calibrate(normalise(part.images.to(device), preprocess))
     lr = args.lr or LR
     return Subject(
-        f"{args.target}, new weights ({args.init}), on {parts.name}; SGD with momentum 0.9, learning rate {lr:g}",
+        f"{named}, new weights ({args.init}), on {parts.name}; SGD with momentum 0.9, learning rate {lr:g}",
         network,
         build_loss(CrossEntropy()),
         build_optimizers(Sgd(lr=lr), network, decay_norms_and_biases=True),

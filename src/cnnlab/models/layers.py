@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -70,6 +70,29 @@ def he_convolutions(network: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+
+def normed(network: NetworkT, norm: bool) -> NetworkT:
+    """The network as it is, or where `norm` is False without its batch normalisation."""
+    if not norm:
+        leave_out_norms(network)
+    return network
+
+
+def leave_out_norms(network: nn.Module) -> None:
+    """Put the identity in place of every batch normalisation; convolutions get a bias, 0 at first, for its shift.
+
+    What depth does without normalisation can then be seen: gradients vanish or explode, where norms would hold them.
+    """
+    for module in list(network.modules()):
+        for name, inner in module.named_children():
+            if isinstance(inner, nn.BatchNorm2d):
+                setattr(module, name, nn.Identity())
+            elif isinstance(inner, nn.Conv2d) and inner.bias is None:
+                inner.bias = nn.Parameter(torch.zeros(inner.out_channels, device=inner.weight.device))
 
 
 def features_alias() -> property:

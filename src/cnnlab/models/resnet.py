@@ -38,7 +38,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnlab.errors import UsageError
-from cnnlab.models.layers import Network, he_convolutions, head_alias
+from cnnlab.models.layers import Network, he_convolutions, head_alias, normed
 from cnnlab.models.resnet_cifar import Shortcut, shortcut_for
 from cnnlab.models.stochastic_depth import add_branch, set_stochastic_depth
 
@@ -251,81 +251,109 @@ def _check_shortcut(shortcut: Shortcut | None) -> None:
 
 
 def resnet18(
-    *, num_classes: int = 1000, in_channels: int = 3, shortcut: Shortcut = "B", stochastic_depth: float = 0.0
+    *,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    norm: bool = True,
+    shortcut: Shortcut = "B",
+    stochastic_depth: float = 0.0,
 ) -> ResNet:
     """ResNet-18, 11,689,512 parameters with option B."""
-    return _basic(18, shortcut, num_classes, in_channels, stochastic_depth)
+    return normed(_basic(18, shortcut, num_classes, in_channels, stochastic_depth), norm)
 
 
 def resnet34(
-    *, num_classes: int = 1000, in_channels: int = 3, shortcut: Shortcut = "B", stochastic_depth: float = 0.0
+    *,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    norm: bool = True,
+    shortcut: Shortcut = "B",
+    stochastic_depth: float = 0.0,
 ) -> ResNet:
     """ResNet-34, 21,797,672 parameters with option B."""
-    return _basic(34, shortcut, num_classes, in_channels, stochastic_depth)
+    return normed(_basic(34, shortcut, num_classes, in_channels, stochastic_depth), norm)
 
 
 def resnet50(
-    *, num_classes: int = 1000, in_channels: int = 3, shortcut: Shortcut = "B", stochastic_depth: float = 0.0
+    *,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    norm: bool = True,
+    shortcut: Shortcut = "B",
+    stochastic_depth: float = 0.0,
 ) -> ResNet:
     """ResNet-50, 25,557,032 parameters with option B; stride on the 3x3 (v1.5)."""
-    return _bottleneck(50, "3x3", shortcut, num_classes, in_channels, stochastic_depth)
+    return normed(_bottleneck(50, "3x3", shortcut, num_classes, in_channels, stochastic_depth), norm)
 
 
 def resnet101(
-    *, num_classes: int = 1000, in_channels: int = 3, shortcut: Shortcut = "B", stochastic_depth: float = 0.0
+    *,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    norm: bool = True,
+    shortcut: Shortcut = "B",
+    stochastic_depth: float = 0.0,
 ) -> ResNet:
     """ResNet-101, 44,549,160 parameters with option B; stride on the 3x3 (v1.5)."""
-    return _bottleneck(101, "3x3", shortcut, num_classes, in_channels, stochastic_depth)
+    return normed(_bottleneck(101, "3x3", shortcut, num_classes, in_channels, stochastic_depth), norm)
 
 
 def resnet152(
-    *, num_classes: int = 1000, in_channels: int = 3, shortcut: Shortcut = "B", stochastic_depth: float = 0.0
+    *,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    norm: bool = True,
+    shortcut: Shortcut = "B",
+    stochastic_depth: float = 0.0,
 ) -> ResNet:
     """ResNet-152, 60,192,808 parameters with option B; stride on the 3x3 (v1.5)."""
-    return _bottleneck(152, "3x3", shortcut, num_classes, in_channels, stochastic_depth)
+    return normed(_bottleneck(152, "3x3", shortcut, num_classes, in_channels, stochastic_depth), norm)
 
 
 def resnet50_v1(
     *,
     num_classes: int = 1000,
     in_channels: int = 3,
+    norm: bool = True,
     shortcut: Shortcut = "B",
     stochastic_depth: float = 0.0,
     pool: Pool = "padded",
 ) -> ResNet:
     """ResNet-50 as in the paper, the stride on the first 1x1; 25,557,032 parameters with option B."""
-    return _bottleneck(50, "1x1", shortcut, num_classes, in_channels, stochastic_depth, pool)
+    return normed(_bottleneck(50, "1x1", shortcut, num_classes, in_channels, stochastic_depth, pool), norm)
 
 
 def resnet101_v1(
     *,
     num_classes: int = 1000,
     in_channels: int = 3,
+    norm: bool = True,
     shortcut: Shortcut = "B",
     stochastic_depth: float = 0.0,
     pool: Pool = "padded",
 ) -> ResNet:
     """ResNet-101 as in the paper, the stride on the first 1x1; 44,549,160 parameters with option B."""
-    return _bottleneck(101, "1x1", shortcut, num_classes, in_channels, stochastic_depth, pool)
+    return normed(_bottleneck(101, "1x1", shortcut, num_classes, in_channels, stochastic_depth, pool), norm)
 
 
 def resnet152_v1(
     *,
     num_classes: int = 1000,
     in_channels: int = 3,
+    norm: bool = True,
     shortcut: Shortcut = "B",
     stochastic_depth: float = 0.0,
     pool: Pool = "padded",
 ) -> ResNet:
     """ResNet-152 as in the paper, the stride on the first 1x1; 60,192,808 parameters with option B."""
-    return _bottleneck(152, "1x1", shortcut, num_classes, in_channels, stochastic_depth, pool)
+    return normed(_bottleneck(152, "1x1", shortcut, num_classes, in_channels, stochastic_depth, pool), norm)
 
 
-def plain18(*, num_classes: int = 1000, in_channels: int = 3) -> ResNet:
+def plain18(*, num_classes: int = 1000, in_channels: int = 3, norm: bool = True) -> ResNet:
     """ResNet-18 without the additions, 11,515,688 parameters (Figure 3 middle)."""
-    return _basic(18, None, num_classes, in_channels, 0.0)
+    return normed(_basic(18, None, num_classes, in_channels, 0.0), norm)
 
 
-def plain34(*, num_classes: int = 1000, in_channels: int = 3) -> ResNet:
+def plain34(*, num_classes: int = 1000, in_channels: int = 3, norm: bool = True) -> ResNet:
     """ResNet-34 without the additions, 21,623,848 parameters (Figure 3 middle)."""
-    return _basic(34, None, num_classes, in_channels, 0.0)
+    return normed(_basic(34, None, num_classes, in_channels, 0.0), norm)

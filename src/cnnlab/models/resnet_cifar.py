@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnlab.errors import UsageError
-from cnnlab.models.layers import Network, head_alias
+from cnnlab.models.layers import Network, head_alias, normed
 
 Shortcut = Literal["A", "B", "C"]
 WIDTHS = (16, 32, 64)  # filters at map sizes 32, 16, 8
@@ -193,72 +193,88 @@ def resnet_cifar(
     *,
     num_classes: int = 10,
     in_channels: int = 3,
+    norm: bool = True,
     layers: int = 20,
     width: int = 16,
     shortcut: Shortcut | None = "A",
     bottleneck: bool = False,
 ) -> CifarResNet:
     """Any depth and width: 269,722 parameters as it stands, the same network as `resnet20`."""
-    return CifarResNet(
-        layers,
-        shortcut=shortcut,
-        block=BottleneckBlock if bottleneck else BasicBlock,
-        width=width,
-        num_classes=num_classes,
-        in_channels=in_channels,
+    return normed(
+        CifarResNet(
+            layers,
+            shortcut=shortcut,
+            block=BottleneckBlock if bottleneck else BasicBlock,
+            width=width,
+            num_classes=num_classes,
+            in_channels=in_channels,
+        ),
+        norm,
     )
 
 
-def resnet20(*, num_classes: int = 10, in_channels: int = 3, shortcut: Shortcut = "A") -> CifarResNet:
+def resnet20(
+    *, num_classes: int = 10, in_channels: int = 3, norm: bool = True, shortcut: Shortcut = "A"
+) -> CifarResNet:
     """ResNet-20: n = 3, 269,722 parameters with option A."""
-    return CifarResNet(20, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(20, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels), norm)
 
 
-def resnet32(*, num_classes: int = 10, in_channels: int = 3, shortcut: Shortcut = "A") -> CifarResNet:
+def resnet32(
+    *, num_classes: int = 10, in_channels: int = 3, norm: bool = True, shortcut: Shortcut = "A"
+) -> CifarResNet:
     """ResNet-32: n = 5, 464,154 parameters with option A."""
-    return CifarResNet(32, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(32, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels), norm)
 
 
-def resnet44(*, num_classes: int = 10, in_channels: int = 3, shortcut: Shortcut = "A") -> CifarResNet:
+def resnet44(
+    *, num_classes: int = 10, in_channels: int = 3, norm: bool = True, shortcut: Shortcut = "A"
+) -> CifarResNet:
     """ResNet-44: n = 7, 658,586 parameters with option A."""
-    return CifarResNet(44, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(44, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels), norm)
 
 
-def resnet56(*, num_classes: int = 10, in_channels: int = 3, shortcut: Shortcut = "A") -> CifarResNet:
+def resnet56(
+    *, num_classes: int = 10, in_channels: int = 3, norm: bool = True, shortcut: Shortcut = "A"
+) -> CifarResNet:
     """ResNet-56: n = 9, 853,018 parameters with option A."""
-    return CifarResNet(56, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(56, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels), norm)
 
 
-def resnet110(*, num_classes: int = 10, in_channels: int = 3, shortcut: Shortcut = "A") -> CifarResNet:
+def resnet110(
+    *, num_classes: int = 10, in_channels: int = 3, norm: bool = True, shortcut: Shortcut = "A"
+) -> CifarResNet:
     """ResNet-110: n = 18, 1,727,962 parameters with option A."""
-    return CifarResNet(110, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(110, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels), norm)
 
 
-def resnet1202(*, num_classes: int = 10, in_channels: int = 3, shortcut: Shortcut = "A") -> CifarResNet:
+def resnet1202(
+    *, num_classes: int = 10, in_channels: int = 3, norm: bool = True, shortcut: Shortcut = "A"
+) -> CifarResNet:
     """ResNet-1202: n = 200, 19,421,274 parameters with option A."""
-    return CifarResNet(1202, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(1202, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels), norm)
 
 
-def plain20(*, num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+def plain20(*, num_classes: int = 10, in_channels: int = 3, norm: bool = True) -> CifarResNet:
     """ResNet-20 without the additions."""
-    return CifarResNet(20, shortcut=None, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(20, shortcut=None, num_classes=num_classes, in_channels=in_channels), norm)
 
 
-def plain32(*, num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+def plain32(*, num_classes: int = 10, in_channels: int = 3, norm: bool = True) -> CifarResNet:
     """ResNet-32 without the additions."""
-    return CifarResNet(32, shortcut=None, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(32, shortcut=None, num_classes=num_classes, in_channels=in_channels), norm)
 
 
-def plain44(*, num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+def plain44(*, num_classes: int = 10, in_channels: int = 3, norm: bool = True) -> CifarResNet:
     """ResNet-44 without the additions."""
-    return CifarResNet(44, shortcut=None, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(44, shortcut=None, num_classes=num_classes, in_channels=in_channels), norm)
 
 
-def plain56(*, num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+def plain56(*, num_classes: int = 10, in_channels: int = 3, norm: bool = True) -> CifarResNet:
     """ResNet-56 without the additions."""
-    return CifarResNet(56, shortcut=None, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(56, shortcut=None, num_classes=num_classes, in_channels=in_channels), norm)
 
 
-def plain110(*, num_classes: int = 10, in_channels: int = 3) -> CifarResNet:
+def plain110(*, num_classes: int = 10, in_channels: int = 3, norm: bool = True) -> CifarResNet:
     """ResNet-110 without the additions."""
-    return CifarResNet(110, shortcut=None, num_classes=num_classes, in_channels=in_channels)
+    return normed(CifarResNet(110, shortcut=None, num_classes=num_classes, in_channels=in_channels), norm)

@@ -26,7 +26,7 @@ from functools import partial
 
 from torch import nn
 
-from cnnlab.models.layers import he_convolutions
+from cnnlab.models.layers import he_convolutions, normed
 from cnnlab.models.resnet import BLOCKS, BasicBlock, Bottleneck, MakeBlock, Pool, ResNet
 
 
@@ -52,45 +52,85 @@ class SmallImageResNet(ResNet):
 
 
 def resnet18_cifar(
-    *, num_classes: int = 10, in_channels: int = 3, stochastic_depth: float = 0.0, pool: Pool = "none"
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    norm: bool = True,
+    stochastic_depth: float = 0.0,
+    pool: Pool = "none",
 ) -> SmallImageResNet:
     """ResNet-18 with a 3x3 stem, 11,173,962 parameters."""
-    return SmallImageResNet(
-        18, num_classes=num_classes, in_channels=in_channels, stochastic_depth=stochastic_depth, pool=pool
+    return normed(
+        SmallImageResNet(
+            18, num_classes=num_classes, in_channels=in_channels, stochastic_depth=stochastic_depth, pool=pool
+        ),
+        norm,
     )
 
 
 def resnet34_cifar(
-    *, num_classes: int = 10, in_channels: int = 3, stochastic_depth: float = 0.0, pool: Pool = "none"
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    norm: bool = True,
+    stochastic_depth: float = 0.0,
+    pool: Pool = "none",
 ) -> SmallImageResNet:
     """ResNet-34 with a 3x3 stem, 21,282,122 parameters."""
-    return SmallImageResNet(
-        34, num_classes=num_classes, in_channels=in_channels, stochastic_depth=stochastic_depth, pool=pool
+    return normed(
+        SmallImageResNet(
+            34, num_classes=num_classes, in_channels=in_channels, stochastic_depth=stochastic_depth, pool=pool
+        ),
+        norm,
     )
 
 
 def resnet50_cifar(
-    *, num_classes: int = 10, in_channels: int = 3, stochastic_depth: float = 0.0, pool: Pool = "none"
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    norm: bool = True,
+    stochastic_depth: float = 0.0,
+    pool: Pool = "none",
 ) -> SmallImageResNet:
     """ResNet-50 with a 3x3 stem, 23,520,842 parameters."""
-    return SmallImageResNet(
-        50, num_classes=num_classes, in_channels=in_channels, stochastic_depth=stochastic_depth, pool=pool
+    return normed(
+        SmallImageResNet(
+            50, num_classes=num_classes, in_channels=in_channels, stochastic_depth=stochastic_depth, pool=pool
+        ),
+        norm,
     )
 
 
 def resnet101_cifar(
-    *, num_classes: int = 10, in_channels: int = 3, stochastic_depth: float = 0.0, pool: Pool = "none"
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    norm: bool = True,
+    stochastic_depth: float = 0.0,
+    pool: Pool = "none",
 ) -> SmallImageResNet:
     """ResNet-101 with a 3x3 stem, 42,512,970 parameters."""
-    return SmallImageResNet(
-        101, num_classes=num_classes, in_channels=in_channels, stochastic_depth=stochastic_depth, pool=pool
+    return normed(
+        SmallImageResNet(
+            101, num_classes=num_classes, in_channels=in_channels, stochastic_depth=stochastic_depth, pool=pool
+        ),
+        norm,
     )
 
 
 def resnet152_cifar(
-    *, num_classes: int = 10, in_channels: int = 3, stochastic_depth: float = 0.0, pool: Pool = "none"
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    norm: bool = True,
+    stochastic_depth: float = 0.0,
+    pool: Pool = "none",
 ) -> SmallImageResNet:
     """ResNet-152 with a 3x3 stem, 58,156,618 parameters."""
-    return SmallImageResNet(
-        152, num_classes=num_classes, in_channels=in_channels, stochastic_depth=stochastic_depth, pool=pool
+    return normed(
+        SmallImageResNet(
+            152, num_classes=num_classes, in_channels=in_channels, stochastic_depth=stochastic_depth, pool=pool
+        ),
+        norm,
     )

@@ -442,7 +442,8 @@ def _set(values: dict[str, Any], path: str, value: object) -> None:
     *parents, last = path.split(".")
     place = values
     for depth, part in enumerate([*parents, last]):
-        if not isinstance(place, dict) or part not in place:
+        open_to_more = parents[-1:] == ["model_options"] and depth == len(parents)  # the network knows its own
+        if not isinstance(place, dict) or (part not in place and not open_to_more):
             raise UsageError(_unknown_setting(path, part, place))
         if depth == len(parents):
             if path == "model" and value != place[part]:
