@@ -272,3 +272,8 @@ def test_a_recipe_for_another_network_may_take_the_hardest_images_too() -> None:
     changed = with_settings(PLAIN, ["hardest={}"])
     assert changed.hardest == Hardest(share=0.5, model="airnet", model_options={"widths": (32, 64, 64)}, learns_every=4)
     assert from_dict(json.loads(json.dumps(to_dict(changed)))) == changed
+
+
+def test_an_option_of_the_network_need_not_stand_in_the_recipe_yet() -> None:
+    made = with_settings(get_recipe("modern/cifar10"), ["model=plain20", "model_options.norm=false"])
+    assert made.model_options == {"norm": False}
