@@ -275,5 +275,5 @@ def test_a_recipe_for_another_network_may_take_the_hardest_images_too() -> None:
 
 
 def test_an_option_of_the_network_need_not_stand_in_the_recipe_yet() -> None:
-    made = with_settings(get_recipe("modern/cifar10"), ["model=plain20", "model_options.norm=false"])
+    made = with_settings(RECIPES["modern/cifar10"], ["model=plain20", "model_options.norm=false"])
     assert made.model_options == {"norm": False}
