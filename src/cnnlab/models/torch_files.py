@@ -99,6 +99,11 @@ class _Careful(io.BufferedReader):
             raise DataError(f"a table of contents of more than {MAX_TABLE_BYTES:,} bytes, which is refused")
         return super().read(wanted)
 
+    def beginning(self) -> bytes:
+        """As many bytes as a pickle may have, or all there are."""
+        self.seek(0)
+        return super().read(min(os.fstat(self.fileno()).st_size, MAX_PICKLE_BYTES))
+
 
 class _Archive(Protocol):
     pickled: Unpickled
@@ -153,7 +158,7 @@ class _ZipArchive:
 class _LegacyArchive:
     def __init__(self, file: _Careful) -> None:
         self.file, self.size = file, os.fstat(file.fileno()).st_size
-        head = io.BytesIO(_read_exactly(file, min(self.size, MAX_PICKLE_BYTES)))
+        head = io.BytesIO(file.beginning())
         self._check_head(head)
         self.pickled = read_pickle(head)
         keys = read_pickle(head).value
