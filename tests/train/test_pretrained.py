@@ -76,6 +76,15 @@ def test_with_as_many_classes_all_of_a_file_is_loaded(digits: Path) -> None:
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in weights_of(digits).items())
 
 
+def test_where_in_a_file_the_weights_were_found_is_said(digits: Path, tmp_path: Path) -> None:
+    state = {f"module.{name}": tensor for name, tensor in weights_of(digits).items()}
+    path = tmp_path / "checkpoint.pth.tar"
+    torch.save({"net": state, "epoch": 3, "optimizer": {"state": {2**47: {"m": torch.zeros(3)}}}}, path)
+    network = create_model("resnet20", num_classes=7)
+    said = load_pretrained(network, "resnet20", find_source(str(path)), [str(number) for number in range(7)])
+    assert said == f"starts from the weights of {path}; taken from 'net'; names without 'module.'"
+
+
 def test_with_other_classes_the_last_layer_stays_as_it_was(digits: Path) -> None:
     network = create_model("resnet20", num_classes=4)
     head = network.state_dict()["fc.weight"].clone()

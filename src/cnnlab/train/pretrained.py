@@ -19,7 +19,7 @@ from cnnlab.evaluate.pretrained import class_names, fetch_weights
 from cnnlab.models.catalog import create_model
 from cnnlab.models.layers import Network
 from cnnlab.models.official_weights import Weights, find_weights
-from cnnlab.models.weights import load_weights
+from cnnlab.models.weights import LoadReport, load_weights
 from cnnlab.recipes.recipe import CopyLayers, Recipe
 from cnnlab.types import Preprocess
 
@@ -123,30 +123,30 @@ def load_pretrained(
         )
     if source.class_names is not None:
         same = same_classes(source.class_names, classes)
-        return _account(source, load_weights(network, path, drop_head=not same).kept, classes)
+        return _account(source, load_weights(network, path, drop_head=not same), classes)
     return _account(source, _load_what_fits(network, path), classes)
 
 
-def _load_what_fits(network: Network, path: Path) -> tuple[str, ...]:
+def _load_what_fits(network: Network, path: Path) -> LoadReport:
     """Load a file that does not name its classes: with its last layer if that has as many, else without."""
     try:
-        return load_weights(network, path).kept
+        return load_weights(network, path)
     except DataError as error:
         try:
-            return load_weights(network, path, drop_head=True).kept
+            return load_weights(network, path, drop_head=True)
         except DataError:
             raise error from None
 
 
-def _account(source: Source, kept: Sequence[str], class_names: Sequence[str]) -> str:
-    new = [name for name in kept if not name.endswith("num_batches_tracked")]
+def _account(source: Source, report: LoadReport, class_names: Sequence[str]) -> str:
+    new = [name for name in report.kept if not name.endswith("num_batches_tracked")]
     said = f"starts from the weights of {source.name}"
     if new:
         layers = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in new))
         said += f", all but {layers}, which starts anew for the {len(class_names)} classes"
     if source.preprocess is not None:
         said += "; images are normalised as there"
-    return said
+    return "; ".join((said, *report.found))
 
 
 def _copy_layers(network: Network, source: Source, path: Path, copy: CopyLayers) -> str:
