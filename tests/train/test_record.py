@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -152,3 +153,10 @@ def test_a_lock_of_another_machine_is_taken_over_with_a_warning(tmp_path: Path) 
     with RunFolder(tmp_path, resume=True) as run:
         assert run.taken_over is not None
         assert "process 7 on elsewhere is taken over; make sure that nothing there writes to" in run.taken_over
+
+
+def test_a_run_folder_that_is_not_utf8_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(UsageError, match=r"has a name that is not UTF-8, as TensorBoard needs; give another"):
+        RunFolder(path, resume=False)
+    assert not path.exists()

@@ -180,6 +180,8 @@ def require_unused(path: Path) -> None:
     Raises:
         UsageError: says how to resume it.
     """
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):  # what Python makes of other bytes
+        raise UsageError(f"the run folder {path} has a name that is not UTF-8, as TensorBoard needs; give another")
     if path.exists() and not path.is_dir():
         raise UsageError(f"--run {path} is a file; choose a folder for the run")
     if path.exists() and any(_is_of_a_run(each.name) for each in path.iterdir()):
