@@ -60,6 +60,16 @@ def test_numbers_of_a_list_are_classes_of_train(tmp_path: Path) -> None:
     assert dict(flat.labels) == {"val/0.jpg": "dog", "val/1.jpg": "cat"}
 
 
+def test_a_list_with_one_class_for_all_is_asked_about(tmp_path: Path) -> None:
+    folder = touch(tmp_path, "test/0.jpg", "test/1.jpg")
+    (folder / "test.csv").write_text("id,label\n0,0\n1,0\n")
+    flat = read(folder, "test", Split.TEST, ("cat", "dog"))
+    assert flat is not None
+    assert (
+        flat.notes[-1] == f"{folder}/test.csv: all 2 images are of one class; is it a form that is not filled in yet?"
+    )
+
+
 def test_what_a_list_leaves_out_or_has_too_much_is_said(tmp_path: Path) -> None:
     folder = touch(tmp_path, *(f"images/{number}.jpg" for number in range(4)))
     (folder / "labels.csv").write_text("id,label\n0,cat\n1,dog\n2,dog\n9,cat\n")

@@ -163,6 +163,10 @@ def test_layouts_that_people_have(tmp_path: Path, files: list[str], expected: di
     [
         (by_class("color", "grey"), r"two ways: its folders color, grey are classes, or each is a data set of the "
          r"classes cat, dog\. To train on one of them: cnnlab train .*/color"),
+        (paths("train/cat", "train/dog", "train/Test"), "Test may be parts; call parts train, val and test"),
+        ([*by_class("a/TRAIN", "a/TEST"), *paths("b/images")], "read as classes, its folders would be a, b, and a is a "
+         "data set: cnnlab train .*/a"),
+        (paths("unlabeled"), "Seen: unlabelled: unlabeled; their names give no classes"),
         ([*by_class("pets"), *paths("pets_testset")], "pets_testset may be parts; call parts train, val and test"),
         (by_class("train", "test", "Testing"), "Testing and test are each read as the part test"),
         (paths("train2017", "val2017"), r"train2017 has 2 images without class folders.*names give no classes"),

@@ -42,6 +42,21 @@ def test_what_is_left_out_is_kept_with_why(tmp_path: Path, monkeypatch: pytest.M
         read_tree(tmp_path)
 
 
+def test_runs_of_ours_are_no_classes(tmp_path: Path) -> None:
+    run = ("recipe.json", "settings.json", "curves.png", "explained/1.png")
+    touch(
+        tmp_path,
+        "cat/0.png",
+        *(f"runs/{name}/{file}" for name in "ab" for file in run),
+        *(f"dog/{file}" for file in run),
+    )
+    touch(tmp_path, "dog-2/0.png", "dog-2/recipe.json")
+    found = read_tree(tmp_path)
+    assert [each.path for each in found.root.walk()] == ["", "cat", "dog-2"]
+    assert found.notes(tmp_path) == (f"{tmp_path}: left out, a run of cnnlab: dog, runs, runs/a and 1 more",)
+    assert read_tree(tmp_path / "runs" / "a").root.num_images == 2  # asked for by itself
+
+
 def test_a_folder_linked_twice_is_there_once(tmp_path: Path) -> None:
     touch(tmp_path / "outside", "0.jpg")
     for name in ("dog", "hound"):

@@ -146,6 +146,8 @@ def _by_lists(
     notes = [f"{_shown(beside, folder)}: classes read from {named}"]
     notes += [f"{named}: {len(unnamed):,} images without a class, left alone: {_some(unnamed)}"] if unnamed else []
     notes += [note for each in lists for note in _missing(each, beside)]
+    if split in (Split.VAL, Split.TEST) and len(paths) > 1 and len({label for label, _ in labels.values()}) == 1:
+        notes.append(f"{named}: all {len(paths):,} images are of one class; is it a form that is not filled in yet?")
     return Flat({path: label for path, (label, _) in labels.items()}, parts, tuple(notes))
 
 

@@ -115,10 +115,26 @@ def is_deep(folder: Folder) -> bool:
 
 
 def unclear_parts(filled: Sequence[Folder]) -> list[str]:
-    """The names that speak of a part among folders of which some hold a data set of their own: they are no classes."""
-    if not any(map(is_deep, filled)):
-        return []
-    return [each.name for each in filled if part_in_name(each.name) is not None]
+    """The names of parts among folders by class; a longer name that speaks of one is unclear beside a data set.
+
+    `train` may be a class of trains, and `bullet_train` too.
+    """
+    named = [each.name for each in filled if part_of_name(each.name) is not None]
+    unclear = [name for name in named if name.lower() != "train"]
+    if any(map(is_deep, filled)):
+        unclear += [each.name for each in filled if part_in_name(each.name) is not None and each.name not in unclear]
+    return unclear
+
+
+def data_set_inside(filled: Sequence[Folder]) -> Folder | None:
+    """The first of folders, as they would be classes, that holds parts with folders by class: a data set of its own."""
+    for folder in filled:
+        inner = folder
+        while not inner.images and len(inner.filled) == 1:
+            inner = inner.filled[0]
+        if any(content(each).filled for each in parts_of(inner.filled).values()):
+            return folder
+    return None
 
 
 def is_numbered(name: str) -> bool:

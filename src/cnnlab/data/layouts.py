@@ -14,9 +14,10 @@ from pathlib import Path
 from cnnlab.data import folder_shapes
 from cnnlab.data.decode import SUFFIXES, printable
 from cnnlab.data.flat import Beside, Flat, read_flat, refusal
+from cnnlab.data.label_lists import candidates
 from cnnlab.data.listing import Entry, Listing
 from cnnlab.data.no_images import refuse_boxes, refuse_no_images
-from cnnlab.data.part_names import is_part_name, is_unlabelled, never_a_class, part_of_name
+from cnnlab.data.part_names import is_part_name, is_unlabelled, never_a_class, part_in_name, part_of_name
 from cnnlab.data.tables import ENDINGS
 from cnnlab.data.tree import Folder, Tree, read_tree
 from cnnlab.data.walk import told, told_of_others
@@ -121,6 +122,10 @@ class _Scan:
         """List the folders by class in `parent`."""
         unlabelled = [each for each in filled if is_unlabelled(each.name)]
         filled = [each for each in filled if each not in unlabelled]
+        if not filled:
+            raise refusal(parent, split, self._beside(), f"unlabelled: {_some([each.name for each in unlabelled])}")
+        if inner := folder_shapes.data_set_inside(filled):
+            raise self._no_classes(parent, filled, f"{inner.name} is a data set: {self._command('train', inner)}")
         if unclear := folder_shapes.unclear_parts(filled):
             raise self._no_classes(parent, filled, f"{_some(unclear)} may be parts; call parts train, val and test")
         if any(never_a_class(each.name) for each in filled):
@@ -141,7 +146,9 @@ class _Scan:
         deep = [each for each in filled if folder_shapes.is_deep(each)]
         inner = _some([f"{each.name} (with {_some([inside.name for inside in each.filled])})" for each in deep[:2]])
         outer = f"{self._at(parent)}: the outer folders are the classes: {inner}"
-        sheets = [path.name for path in self._beside().lists() if path.suffix.lower() != ".txt"]
+        places = [self.root / each.path for each in self._places()]
+        lists = [path for path in candidates(places) if part_in_name(path.stem) in (None, Split.TRAIN)]
+        sheets = [path.name for path in lists if path.suffix.lower() != ".txt"]
         unread = f"{self._at(parent)}: the folders say the classes; not read: {_some(sheets)}"
         return (*([beside] if parent.images else []), *([outer] if deep else []), *([unread] if sheets else []))
 
@@ -181,7 +188,7 @@ class _Scan:
         """Refuse folders that all hold the same folders: they may be classes, or data sets, or parts."""
         if common := folder_shapes.common_folders(filled):
             where = self._at(parent)
-            first = printable(command("train", self.root / filled[0].path))
+            first = self._command("train", filled[0])
             raise DataError(
                 f"{where} can be read in two ways: its folders {_some([each.name for each in filled])} are classes, or "
                 f"each is a data set of the classes {_some(common)}. To train on one of them: {first}. "
@@ -221,15 +228,20 @@ class _Scan:
         )
 
     def _beside(self) -> Beside:
+        return Beside(self.root, self._places(), tuple(self.tree.root.image_paths()))
+
+    def _places(self) -> tuple[Folder, ...]:
         """Where lists may lie: in the folders from the data folder down, and in those without images beside these."""
         places = [folder for above in self.above for folder in (above, *above.folders)]
-        places = [each for each in places if each in self.above or not each.num_images]
-        return Beside(self.root, tuple(dict.fromkeys(reversed(places))), tuple(self.tree.root.image_paths()))
+        return tuple(dict.fromkeys(each for each in reversed(places) if each in self.above or not each.num_images))
 
     # -- words ------------------------------------------------------------------------------------------------
 
     def _below(self, *folders: Folder) -> _Scan:
         return replace(self, above=(*self.above, *folders))
+
+    def _command(self, verb: str, folder: Folder) -> str:
+        return printable(command(*verb.split(), self.root / folder.path))
 
     def _at(self, folder: Folder) -> str:
         return printable(str(self.root / folder.path))

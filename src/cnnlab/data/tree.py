@@ -12,6 +12,8 @@ from cnnlab.data.decode import SUFFIXES, printable
 from cnnlab.data.walk import LeftOut, suffix, told, walk
 from cnnlab.errors import DataError
 
+_OF_A_RUN = ("recipe.json", "settings.json")
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -83,7 +85,27 @@ def read_tree(folder: Path) -> Tree:
     found = walk(folder)
     if found.left_out and found.left_out[0].path == ".":
         raise DataError(f"{printable(str(folder))} {found.left_out[0].why}; make it readable (chmod)")
-    return Tree(_build(found.files, found.folders), tuple(found.left_out))
+    runs = _runs(found.files)
+    left_out = (*found.left_out, *(LeftOut(run, "a run of cnnlab") for run in runs))
+    return Tree(_build(_without(runs, found.files), _without(runs, found.folders)), left_out)
+
+
+def _runs(files: Sequence[str]) -> list[str]:
+    """The folders that training writes, which hold pictures, too; and what holds only these."""
+    parents = [{path.removesuffix(name)[:-1] for path in files if path.endswith(f"/{name}")} for name in _OF_A_RUN]
+    runs = sorted(set.intersection(*parents))
+    around = {run.rpartition("/")[0] for run in runs} - {""}
+    return sorted(
+        {*runs, *(each for each in around if not _without(runs, [path for path in files if _lies_in(path, each)]))}
+    )
+
+
+def _without(folders: Sequence[str], paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if not any(path == each or _lies_in(path, each) for each in folders)]
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path.startswith(f"{folder}/")
 
 
 def _build(files: Sequence[str], paths: Sequence[str]) -> Folder:
