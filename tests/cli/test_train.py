@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cnnlab.train.run import Run
+
 from ..conftest import PIXELS
 from .conftest import Cli
 
@@ -228,3 +230,18 @@ def test_fine_tuning_by_layers_reaches_the_run_and_cannot_change_in_it(
     assert (settings["unfreeze_at"], settings["layer_lr"], settings["patience"]) == (0.5, 0.1, 3)
     again = cli("train", "--resume", "--run", "r", *more[1:])
     assert (again.code, "--unfreeze-at, --layer-lr, --patience cannot change it" in again.err) == (2, True)
+
+
+def test_a_run_is_resumed_with_its_own_data_however_it_is_spelt_and_with_no_other(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "settings.json").write_text(json.dumps({"data": str(tmp_path / "photos")}), encoding="utf-8")
+    (tmp_path / "run" / "recipe.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr("cnnlab.train.run.resume_run", lambda *_, **__: Run(tmp_path, {"resumed": True}))
+    for data in ("photos", "./photos/", tmp_path / "photos"):
+        assert cli("train", data, "--resume", "--run", "run", "--json").json == {"resumed": True}
+    for data in ("cifar10", tmp_path):
+        found = cli("train", data, "--resume", "--run", "run")
+        assert (found.code, "DATA cannot change it now" in found.err) == (2, True)

@@ -280,7 +280,8 @@ def test_validation_images_that_another_run_trained_on_are_left_out_and_told(run
     found, part = compare(runs, split="val", device="cpu")
     assert (found.images, len(part)) == (whole.images - 1, whole.images - 1)
     [note] = found.notes
-    assert note.startswith(f"left out, 1 were trained on by {runs[1]}, of {whole.images} images of ")
+    assert note.startswith(f"of {whole.images} images of ")
+    assert f", 1 were trained on by {runs[1]} and are left out: " in note
     assert whole.notes == ()
 
 

@@ -185,7 +185,8 @@ def test_what_a_run_trained_on_is_never_tested_whatever_it_is_called(run: Path, 
     assert len(names(parts)) == 31
     assert "disc/test.png" in names(parts)
     [note] = parts.notes
-    assert note.startswith(f"left out, 12 were trained on and 1 were validated on by {run}, of 44 images of {other}: ")
+    told = f"of 44 images of {other}, 12 were trained on and 1 were validated on by {run} and are left out: "
+    assert note.startswith(told)
     kept = load_unseen(CLASSES, [run], str(other), keep_known=True)
     assert len(names(kept)) == 44
 
@@ -206,7 +207,7 @@ def test_where_all_was_trained_on_nothing_is_reported(run: Path, photos: Path, t
     for path in given(run, "train")[:5]:
         (tmp_path / "again" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(photos / path, tmp_path / "again" / path)
-    with pytest.raises(DataError, match=r"5 were trained on by .*, of 5 images of .*: none is left to test it on"):
+    with pytest.raises(DataError, match=r"of 5 images of .*, 5 were trained on by .*: none is left to test it on"):
         load_unseen(CLASSES, [run], str(tmp_path / "again"))
 
 
@@ -217,7 +218,7 @@ def test_another_manifest_of_its_own_folder_is_other_data(run: Path, photos: Pat
     manifest.write_text("\n".join(["path,label,split", *rows]) + "\n", encoding="utf-8")
     parts = load_unseen(CLASSES, [run], str(manifest))
     assert names(parts) == chosen[4:]
-    assert parts.notes[-1].startswith(f"left out, 4 were trained on by {run}, of 6 images")
+    assert parts.notes[-1].startswith(f"of 6 images of {manifest}, 4 were trained on by {run} and are left out: ")
 
 
 def test_a_bundle_does_not_say_what_it_was_trained_on(photos: Path, tmp_path: Path) -> None:
@@ -240,7 +241,8 @@ def test_several_runs_are_tested_on_what_none_of_them_saw(photos: Path, tmp_path
     assert set(names(parts)) == set(given(runs[0], "test")) & set(given(runs[1], "test"))
     assert 0 < len(names(parts)) < 24
     [note] = parts.notes
-    assert f"by {runs[1]}, of 24 images" in note
+    assert note.startswith("of 24 images of ")
+    assert f"by {runs[1]} and are left out" in note
     same = [runs[0], Path(shutil.copytree(runs[0], tmp_path / "runs/again"))]
     assert names(load_unseen(CLASSES, same, str(photos))) == given(runs[0], "test")
 

@@ -40,7 +40,7 @@ def test_the_figures_of_a_single_protocol_are_on_the_page() -> None:
 def test_mistakes_show_their_photo_and_link_to_it(tmp_path: Path) -> None:
     mistake = {"index": 7, "name": "cat/7.jpg", "label": "cat", "guess": "dog", "confidence": 0.875}
     mistakes = [{**mistake, "file": str(tmp_path / "photos/cat/7.jpg")}, {**mistake, "index": 8, "file": None}]
-    notes = ["left out, 2 were trained on by runs/mine, of 12 images of photos: a.jpg, b.jpg"]
+    notes = ["of 12 images of photos, 2 were trained on by runs/mine and are left out: a.jpg, b.jpg"]
     page = eval_page({**RECORD, "part": "all of photos", "mistakes": mistakes, "notes": notes}, images(7, 8), tmp_path)
     assert dangers(page) == []
     assert [each["href"] for each in read(page).named("a")][-1] == "photos/cat/7.jpg"

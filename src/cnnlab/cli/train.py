@@ -304,8 +304,23 @@ def _given(args: argparse.Namespace) -> list[str]:
 
 def _refuse_changes(args: argparse.Namespace) -> None:
     """Refuse to go on with a run otherwise than it began."""
-    if given := _given(args):
+    given = [flag for flag in _given(args) if not (flag == "DATA" and _is_own(args.data, args.run))]
+    if given:
         raise UsageError(f"--resume goes on with what the run began with; {', '.join(given)} cannot change it now")
+
+
+def _is_own(data: str, run: Path) -> bool:
+    """Whether `data` is what the run was told to train on, however it is spelt."""
+    import json
+
+    from cnnlab.data.named import is_name
+    from cnnlab.data.paths import same_path
+
+    try:
+        own = str(json.loads((run / "settings.json").read_text(encoding="utf-8"))["data"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # what is wrong with the run is told when it is opened
+    return data == own or (not is_name(data) and not is_name(own) and same_path(data, own))
 
 
 def _goes_on_by_itself(args: argparse.Namespace, *, compare: bool) -> bool:

@@ -310,11 +310,11 @@ def _told(before: Part | Photos | None, seen: Seen, run: Path, data: str) -> str
     if before is None or not seen:
         return None
     counts = {split: sum(each is split for each in seen.values()) for split in (Split.TRAIN, Split.VAL)}
-    words = {Split.TRAIN: "were trained on", Split.VAL: "were validated on"}
-    how = " and ".join(f"{counts[split]:,} {words[split]}" for split in counts if counts[split])
+    words = {Split.TRAIN: "trained on", Split.VAL: "validated on"}
+    how = " and ".join(f"{counts[split]:,} were {words[split]}" for split in counts if counts[split])
     shown = ", ".join(name_of(before, index) for index in list(seen)[:SHOWN_IMAGES])
     more = ", …" if len(seen) > SHOWN_IMAGES else ""
-    what = f"{how} by {run}, of {len(before):,} images of {data}"
+    what = f"of {len(before):,} images of {data}, {how} by {run}"
     if len(seen) == len(before):
         raise DataError(f"{what}: none is left to test it on; give images that are new to it")
-    return f"left out, {what}: {shown}{more}"
+    return f"{what} and are left out: {shown}{more}"
