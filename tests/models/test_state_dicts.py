@@ -67,6 +67,8 @@ def test_an_optimizer_is_not_weights() -> None:
 
 def test_the_same_weights_twice_are_no_question() -> None:
     assert chosen({"a": STATE, "b": dict(STATE)}) == "a"
+    parallel = module({}, {"module": module({"weight": PLAN, "bias": SCALAR}, {})})
+    assert chosen({"model": parallel, "model_state_dict": {"weight": PLAN, "bias": SCALAR}}) == "model"
 
 
 def test_of_several_the_usual_is_taken_and_the_others_are_named() -> None:

@@ -192,7 +192,8 @@ def _is_text(value: object) -> TypeGuard[str]:
 def _usual(found: list[StateDict], ema: bool) -> StateDict:
     """The only weights, or of several those under the name that is usual."""
     pool = [each for each in found if each.averaged == ema] or found
-    distinct = [each for place, each in enumerate(pool) if all(each.entries != other.entries for other in pool[:place])]
+    tensors = [list(each.entries.values()) for each in pool]  # a module and its state_dict hold the same
+    distinct = [each for place, each in enumerate(pool) if tensors[place] not in tensors[:place]]
     usual = [each for each in distinct if not each.wrapper or each.wrapper.rpartition(".")[2] in WRAPPERS]
     if len(distinct) > 1 and len(usual) != 1:
         raise DataError(f"holds several weights: {_listed(pool)}; say which: --key NAME (key= in Python)")
