@@ -25,6 +25,9 @@ LISTS: tuple[tuple[str, int, str], ...] = (
     ("recipes", 0, "fast/cifar10"),
     ("recipes fast/cifar10", 0, "fast/cifar10"),
     ("recipes fast/cifar10 --diff modern/cifar10", 0, "batch_size"),
+    ("runs", 0, "no runs in runs"),
+    ("runs empty --json", 0, '"runs": []'),
+    ("runs .", 0, "begun"),
     ("reproduce --list", 0, "degradation"),
     ("reproduce --list --json", 0, '"reproductions"'),
     *((f"{command} --help", 0, f"usage: cnnlab {command}") for command in COMMANDS),
@@ -32,6 +35,7 @@ LISTS: tuple[tuple[str, int, str], ...] = (
 REFUSALS: tuple[tuple[str, int, str], ...] = (
     ("trian", 2, "did you mean 'train'"),
     *((f"{command} --bogus", 2, "") for command in COMMANDS),
+    ("runs gone", 2, "there is no folder gone"),
     ("models resnet2O", 2, "no model 'resnet2O'"),
     ("recipes fast/cifar11", 2, "no recipe 'fast/cifar11'"),
     ("reproduce degradatoin", 2, "did you mean 'degradation'"),

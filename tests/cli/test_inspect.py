@@ -111,3 +111,12 @@ def test_a_drawing_that_cannot_be_made_is_said(cli: Cli, tmp_path: Path) -> None
         found = cli("inspect", *arguments)
         assert found.code == 2
         assert message in found.err
+
+
+def test_a_run_is_summarised_and_drawn_with_its_own_options(cli: Cli, tiny_run: Path, tmp_path: Path) -> None:
+    found = cli("inspect", "summary", tiny_run, "--json").json
+    assert (found["model"], found["input"]) == ("resnet20", "3x16x16")
+    assert found["layers"][-1]["output"] == [3]  # its three classes
+    assert cli("inspect", "summary", tiny_run).out.startswith("resnet20: He et al. 2015")
+    assert cli("inspect", "graph", tiny_run, "--out", "run.svg").code == 0
+    assert (tmp_path / "run.svg").read_text(encoding="utf-8").startswith("<svg")

@@ -54,9 +54,10 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.cli.console import console, print_json
     from cnnlab.cli.train import set_threads
     from cnnlab.evaluate.compare import compare
-    from cnnlab.evaluate.locate import runs_and_data
+    from cnnlab.evaluate.locate import runs_and_data, seeds_of
     from cnnlab.evaluate.predict import original_image
     from cnnlab.report.compare_page import compare_page
+    from cnnlab.report.overlay import read_curves
     from cnnlab.report.page import write_page
 
     set_threads(args.threads)
@@ -65,7 +66,12 @@ def run(args: argparse.Namespace) -> int:
         runs, data, folder=args.data_folder, protocol=args.protocol, split=args.split, device=args.device
     )
     images = {each.index: original_image(part, each.index) for each in found.disagreements if args.report}
-    problem = try_to_write(args.report, lambda path: write_page(path, compare_page(asdict(found), images, path.parent)))
+    curves = read_curves({each.run: seeds_of(run)[0] for each, run in zip(found.runs, runs, strict=True)})
+
+    def write(path: Path) -> None:
+        write_page(path, compare_page(asdict(found), images, path.parent, curves))
+
+    problem = try_to_write(args.report, write)
     report = args.report if problem is None else None
     if args.json:
         print_json(with_problem({**asdict(found), "report": str(report) if report else None}, problem))

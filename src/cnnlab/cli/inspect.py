@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ACTION",
         help="summary: a table of the layers; graph: a drawing, as SVG; filters, maps, embed: pictures from a run",
     )
-    parser.add_argument("name", metavar="NAME", help="a network, see cnnlab models; filters, maps, embed: a run folder")
+    parser.add_argument(
+        "name", metavar="NAME", help="a network, see cnnlab models, or a run folder; filters, maps, embed: a run"
+    )
     inside.add_arguments(parser)
     parser.add_argument("--paper", action="store_true", help="the paper's own figures beside ours")
     parser.add_argument(
@@ -82,16 +84,16 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.models.paper_figures import FIGURES
     from cnnlab.models.summary import summarise_model
 
-    options = network_options(args.name, args.settings)
-    found = summarise_model(args.name, pixels=args.pixels, depth=args.depth, **options)
-    figures = FIGURES.get(args.name)
+    model, pixels, options = _network(args)
+    found = summarise_model(model, pixels=pixels, depth=args.depth, **options)
+    figures = FIGURES.get(model)
     if args.json:
-        print_json(_as_json(args.name, found, figures if args.paper else None))
+        print_json(_as_json(args.name, found, figures if args.paper else None) | {"model": model})
         return 0
     out = console(json_output=False)
-    _print_layers(out, args.name, found)
+    _print_layers(out, model, found)
     if args.paper:
-        _print_paper(out, args.name, found, figures)
+        _print_paper(out, model, found, figures)
     return 0
 
 
@@ -99,7 +101,8 @@ def _draw(args: argparse.Namespace) -> int:
     from cnnlab.cli.console import console, print_json
     from cnnlab.explain.draw import draw_network
 
-    svg = draw_network(args.name, pixels=args.pixels, **network_options(args.name, args.settings))
+    model, pixels, options = _network(args)
+    svg = draw_network(model, pixels=pixels, **options)
     if args.out is not None:
         _write(args.out, svg)
     if args.json:
@@ -109,6 +112,19 @@ def _draw(args: argparse.Namespace) -> int:
     else:
         console(json_output=False).print(f"{args.name} drawn: {args.out}", markup=False)
     return 0
+
+
+def _network(args: argparse.Namespace) -> tuple[str, int | None, dict[str, object]]:
+    """The network's name, the side of its images (None: the paper's), and its options: a run's are its own."""
+    if not Path(args.name).is_dir():
+        return args.name, args.pixels, network_options(args.name, args.settings)
+    from cnnlab.evaluate.classifier import read_config
+
+    config = read_config(Path(args.name))
+    pixels = config.preprocess.crop_pixels
+    own: dict[str, object] = {"num_classes": config.num_classes, "in_channels": config.in_channels, **config.options}
+    bordered = pixels + 2 * config.preprocess.pad_pixels if pixels else None
+    return config.architecture, args.pixels or bordered, {**own, **network_options(config.architecture, args.settings)}
 
 
 def _write(file: Path, svg: str) -> None:

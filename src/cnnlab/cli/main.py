@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("train", "train a network: no arguments for CIFAR-10 with the fast recipe"),
     "eval": ("evaluate", "test a trained network on a data set or a folder"),
     "compare": ("compare", "hold runs against each other: accuracy, paired tests, classes, cost"),
+    "runs": ("runs", "list runs: network, data, accuracy with its interval, time, state"),
     "report": ("report", "make a run's report.html anew"),
     "predict": ("predict", "say what is on photos"),
     "features": ("features", "write what a named layer makes of images: one row an image"),

@@ -209,7 +209,7 @@ def run(args: argparse.Namespace) -> int:
             result = train_run(recipe, settings, args.run, watch=watch, watch_steps=look).result
     if world_from_environment().first:
         print_json(result) if args.json else _tell(out, result)
-    return 0
+    return int(bool(result.get("failed")))  # some of several seeds
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -427,11 +427,13 @@ def _tell(out: Any, result: dict[str, Any]) -> None:
             f"[bold]test accuracy {percent(result['test'].get('mean', result['test']['top1']))}[/bold]",
             _how_sure(result),
         )
+    for each in result.get("failed", ()):
+        out.print(f"seed {each['seed']} failed: {each['error']}", markup=False)
     if "val" in result:
-        out.print(
-            f"validation accuracy {percent(result['val']['top1'])} ({result['val']['images']:,} images, "
-            f"protocol {result['val']['protocol']})"
-        )
+        val = result["val"]
+        among = f"mean of {len(result['runs'])} seeds, " if "mean" in val else ""
+        shown = percent(val.get("mean", val["top1"]))
+        out.print(f"validation accuracy {shown} ({among}{val['images']:,} images, protocol {val['protocol']})")
     out.print(
         f"{result['epochs']:.1f} epochs, {result['steps']:,} steps in {clock(result['train_seconds'])}; "
         f"{result['images_per_second']:.0f} images/s"

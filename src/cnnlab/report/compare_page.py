@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cnnlab.report.charts import Row, row_chart
 from cnnlab.report.file_links import file_link
 from cnnlab.report.images import thumbnail
+from cnnlab.report.overlay import Records, overlay
 from cnnlab.report.page import (
     Html,
     Section,
@@ -35,13 +36,19 @@ MOST_CLASSES_DRAWN = 24
 OPEN_PAIRS = 3  # pairs whose classes are shown at once; more are folded
 
 
-def compare_page(comparison: Record, images: Images, page_folder: Path | None = None) -> str:
+def compare_page(
+    comparison: Record,
+    images: Images,
+    page_folder: Path | None = None,
+    curves: Mapping[str, Records] | None = None,
+) -> str:
     """The page of a comparison.
 
     Args:
         comparison: `evaluate.compare.Comparison` as a dictionary.
         images: the images its disagreements are about, by index, uint8 (H, W, C); others are not shown.
         page_folder: where the page will lie, to link to the photos from.
+        curves: the records of each run's `metrics.jsonl`, by what the run is called; of seeds, the first's.
     """
     runs = comparison["runs"]
     title = " against ".join(each["run"] for each in runs) if len(runs) < 4 else f"{len(runs)} runs side by side"
@@ -51,6 +58,7 @@ def compare_page(comparison: Record, images: Images, page_folder: Path | None = 
         Section("Accuracy", _accuracy(runs)),
         Section("Pairs", _pairs(comparison["pairs"])),
         Section("Classes", _classes(comparison)),
+        *([Section("Curves", overlay(curves))] if curves else []),
         Section("Cost", _cost(runs)),
         Section("Where they disagree", _disagreements(comparison, images, page_folder)),
     ]

@@ -27,7 +27,6 @@ from cnnlab.errors import DataError, UsageError, command
 from cnnlab.evaluate.answers import answers_from
 from cnnlab.evaluate.classifier import Classifier, Config, save
 from cnnlab.evaluate.examine import examine
-from cnnlab.evaluate.intervals import spread
 from cnnlab.evaluate.predict import macs_per_image
 from cnnlab.evaluate.protocols import get_protocol
 from cnnlab.models.catalog import require_model
@@ -63,8 +62,9 @@ from cnnlab.train.overfit import MOST_STEPS, Overfit, few_parts, for_a_few, over
 from cnnlab.train.own_data import load_again, write_data
 from cnnlab.train.patience import best_epoch
 from cnnlab.train.pretrained import Source, find_source, with_options_of
-from cnnlab.train.record import RunFolder, cache_space, environment
+from cnnlab.train.record import RunFolder, cache_space, environment, require_unused
 from cnnlab.train.report import report_run
+from cnnlab.train.seeds import run_seeds
 from cnnlab.train.sharded import refuse_alone, refuse_with_shares
 from cnnlab.train.watch import Watch, WatchSteps
 from cnnlab.types import Labels, Preprocess, Split
@@ -633,24 +633,21 @@ def train_seeds(
 ) -> dict[str, Any]:
     """Train `runs` seeds, `settings.seed` onwards, each in its own folder under `folder`.
 
+    The folder's own `result.json` and `report.html` are written after each seed, whatever comes of it.
+
     Returns:
         The first run's result with `runs` (all results) and the test part's `mean`, `std` and `interval95` of the
-        mean over seeds.
+        mean over seeds; see `seeds.run_seeds`.
     """
     refuse_several(world_from_environment(), "--runs")
     recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
     folder = folder or default_folder(recipe, settings.seed)
-    results = []
-    for seed in range(settings.seed, settings.seed + runs):
+    require_unused(folder)
+
+    def train(seed: int) -> dict[str, Any]:
         one = replace(settings, seed=seed)
-        results.append(train_run(recipe, one, folder / f"seed{seed}", watch=watch, watch_steps=watch_steps).result)
-    summary: dict[str, Any] = {**results[0], "run": str(folder), "runs": results}
-    if all("test" in each for each in results):
-        over_seeds = spread([each["test"]["top1"] for each in results])
-        summary["test"] = {
-            **results[0]["test"],
-            "mean": over_seeds.mean,
-            "std": over_seeds.std,
-            "interval95": list(over_seeds.interval95 or results[0]["test"]["interval95"]),
-        }
-    return summary
+        return train_run(recipe, one, folder / f"seed{seed}", watch=watch, watch_steps=watch_steps).result
+
+    about = {"recipe": recipe.name, "model": recipe.model, "data": settings.data}
+    seeds = range(settings.seed, settings.seed + runs)
+    return run_seeds(seeds, train, about, folder, (watch or Watch()).said)
