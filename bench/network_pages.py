@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnlab.models.official_weights import AKAMASTER, CADENE, OFFICIAL, TORCHVISION
+from cnnlab.models.official_weights import AKAMASTER, CADENE, CHENYAOFO, OFFICIAL, TORCHVISION
 from cnnlab.models.paper_figures import FIGURES, PaperFigures
 from cnnlab.models.table import Row, read_table
 
@@ -267,10 +267,11 @@ def table(rows: list[Row]) -> str:
 
 def weights(name: str) -> Iterator[str]:
     """The published files of a network, with the accuracy that their project reports."""
-    projects = {TORCHVISION: "torchvision", CADENE: "Cadene", AKAMASTER: "akamaster"}
+    projects = {TORCHVISION: "torchvision", CADENE: "Cadene", AKAMASTER: "akamaster", CHENYAOFO: "chenyaofo"}
     for each in OFFICIAL:
         if each.name == name:
-            yield f"{projects[each.url.rpartition('/')[0]]}, {100 * each.top1:.2f}%"
+            project = next(name for url, name in projects.items() if each.url.startswith(url))
+            yield f"{project}, {100 * each.top1:.2f}%"
 
 
 def notes(rows: list[Row]) -> str:

@@ -14,7 +14,7 @@ from torchvision.transforms.functional import normalize
 from cnnlab.errors import UnknownNameError
 from cnnlab.models import MODELS
 from cnnlab.models.layers import ImagenetToInceptionRange
-from cnnlab.models.official_weights import AKAMASTER, CADENE, OFFICIAL, TORCHVISION, Weights, find_weights
+from cnnlab.models.official_weights import AKAMASTER, CADENE, CHENYAOFO, OFFICIAL, TORCHVISION, Weights, find_weights
 from cnnlab.types import Interpolation
 
 
@@ -60,12 +60,12 @@ def test_cadenes_files_are_prepared_for_as_timm_does(weights: Weights) -> None:
 
 
 def test_every_file_is_for_a_network_of_ours() -> None:
-    assert [len(kept_by(project)) for project in (TORCHVISION, CADENE, AKAMASTER)] == [24, 7, 6]
-    assert len({weights.name for weights in OFFICIAL}) == len(OFFICIAL) == 37
+    assert [len(kept_by(project)) for project in (TORCHVISION, CADENE, AKAMASTER, CHENYAOFO)] == [24, 7, 6, 8]
+    assert len({weights.filename for weights in OFFICIAL}) == len(OFFICIAL) == 45
     for weights in OFFICIAL:
         assert weights.name in MODELS
         assert re.fullmatch(r"[0-9a-f]{8,9}", weights.sha256_prefix)
-        assert re.search(rf"-{weights.sha256_prefix}\.(pth|th)$", weights.filename)
+        assert re.search(rf"-{weights.sha256_prefix}\.(pth|th|pt)$", weights.filename)
         assert re.match("BSD-[23]-Clause", weights.licence)
         assert 0.5 < weights.top1 < (weights.top5 or 1.0)
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli import early
 from cnnlab.cli.outputs import require_output
-from cnnlab.cli.parser import add_json, one_of
-from cnnlab.errors import DataError, UsageError
+from cnnlab.cli.parser import add_device, add_json, one_of
+from cnnlab.cli.strangers import add_file_flags, check_file_flags, known_of, print_trials, trial_record
+from cnnlab.cli.train import set_threads
+from cnnlab.errors import DataError, UsageError, command
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cnnlab.evaluate.trial import Trial
+    from cnnlab.models.recognise import Candidate
 
 ACTIONS = ("info", "convert")
+MAY_BE = ("fits", "may_also_be")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("file", type=Path, metavar="FILE", help="a file of torch.save or safetensors; no code in it is run")
     add("out", nargs="?", type=Path, metavar="OUT", help="of convert: the .safetensors file to write")
-    add("--model", metavar="NAME", help="the network it is for (default: the one it looks like)")
+    add("--try", metavar="DATA", dest="data", help="of info: tell by labelled images which network it is, and how fed")
+    add("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set, for --try")
     add("--key", metavar="NAME", help="which weights to take, where the file holds several: info names them")
     add("--ema", action="store_true", help="take the weights that were averaged over the training (EMA)")
     add("--drop-head", action="store_true", help="leave out the last layer, for another number of classes")
+    add_file_flags(parser)
+    add_device(parser)
     add_json(parser)
 
 
@@ -36,8 +48,10 @@ def check(args: argparse.Namespace) -> None:
     """Refuse at once what cannot be."""
     if not args.file.exists():
         raise DataError(f"there is no file {args.file}; give a file of weights, such as model.safetensors")
-    if args.model is not None:
-        early.require_model(args.model)
+    check_file_flags(args, args.file)
+    early.require_data(args.data, args.data_folder)
+    if args.action == "convert" and args.data is not None:
+        raise UsageError("--try is for checkpoint info; name the network that it finds with --model when converting")
     if args.action == "info" and args.out is not None:
         raise UsageError(
             f"checkpoint info takes one file; seen {args.out} as well; to convert: "
@@ -54,11 +68,13 @@ def run(args: argparse.Namespace) -> int:
     """Do what was asked."""
     from cnnlab.cli.console import console, print_json
 
+    set_threads(args.threads)
     told = _info(args) if args.action == "info" else _convert(args)
+    out = console(json_output=args.json)
+    trials = _try(args) if args.data is not None else []
     if args.json:
-        print_json(told)
+        print_json({**told, **({"trials": [trial_record(each) for each in trials]} if trials else {})})
         return 0
-    out = console(json_output=False)
     for name, value in told.items():
         if name == "mapped":
             changed = {ours: theirs for ours, theirs in value.items() if ours != theirs}
@@ -67,17 +83,46 @@ def run(args: argparse.Namespace) -> int:
                 out.print(f"  {theirs} -> {ours}", markup=False)
         elif value not in (None, [], {}, ""):
             held = [f"{key} {each}" for key, each in value.items()] if isinstance(value, dict) else value
-            shown = ", ".join(map(str, held)) if isinstance(held, list) else held
+            joint = "; " if name in MAY_BE else ", "
+            shown = joint.join(map(str, held)) if isinstance(held, list) else held
             out.print(f"{name.replace('_', ' ')}: {shown}", markup=False)
+    if trials:
+        print_trials(out, trials, args.data)
+        _tell_winner(out, args, trials)
     return 0
+
+
+def _try(args: argparse.Namespace) -> list[Trial]:
+    from cnnlab.evaluate.trial import try_all
+
+    return try_all(args.file, args.data, known_of(args), folder=args.data_folder, device=args.device)
+
+
+def _tell_winner(out: Console, args: argparse.Namespace, trials: list[Trial]) -> None:
+    from cnnlab.evaluate.trial import clear_winner
+
+    best = clear_winner(trials)
+    if best is None:
+        out.print("these images do not tell which network it is; give more, or others", markup=False)
+        return
+    mean, std = (",".join(f"{each:g}" for each in values) for values in (best.preprocess.mean, best.preprocess.std))
+    flags = f"--model {best.candidate} --mean {mean} --std {std}"
+    out.print(f"next: {command('eval', args.file, args.data)} {flags}", markup=False)
 
 
 def _info(args: argparse.Namespace) -> dict[str, Any]:
     from cnnlab.models.lookalikes import looks_like
+    from cnnlab.models.official_weights import find_by_sha256
+    from cnnlab.models.recognise import recognise
+    from cnnlab.models.twins import lacking, with_twins
     from cnnlab.models.weight_files import read_weights
 
     weights = read_weights(args.file, key=args.key, ema=args.ema)
     tensors = weights.tensors
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    exact = recognise(shapes)
+    fits = with_twins(exact)
+    published = find_by_sha256(weights.sha256)
     return {
         "file": str(args.file),
         "format": weights.format,
@@ -87,21 +132,34 @@ def _info(args: argparse.Namespace) -> dict[str, Any]:
         "other_keys": list(weights.others),
         "holds": dict(weights.values),
         "sha256": weights.sha256,
+        "published_as": published.filename if published else None,
         "entries": len(tensors),
         "numbers": sum(tensor.numel() for tensor in tensors.values()),
         "dtypes": sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()}),
-        "looks_like": looks_like({name: tuple(tensor.shape) for name, tensor in tensors.items()}),
+        "fits": [f"{each} ({each.what})" if each.what else str(each) for each in fits],
+        "num_classes": network_classes(exact[0]) if exact else None,
+        "may_also_be": lacking(exact),
+        "looks_like": sorted({each.model for each in exact}) if exact else looks_like(shapes),
     }
+
+
+def network_classes(candidate: Candidate) -> int:
+    """The number of classes of a candidate, as its file or its builder has it."""
+    import inspect
+
+    from cnnlab.models.catalog import MODELS
+
+    default = inspect.signature(MODELS[candidate.model].build).parameters["num_classes"].default
+    return int(str(candidate.options.get("num_classes", default)))
 
 
 def _convert(args: argparse.Namespace) -> dict[str, Any]:
     from safetensors.torch import save_file
 
-    from cnnlab.models.catalog import create_model
     from cnnlab.models.weights import load_weights
 
-    name, classes = _target(args)
-    network = create_model(name, **({"num_classes": classes} if classes else {}))
+    candidate = _target(args)
+    network = candidate.create()
     report = load_weights(network, args.file, drop_head=args.drop_head, key=args.key, ema=args.ema)
     kept = {ours: tensor.contiguous() for ours, tensor in network.state_dict().items() if ours in report.mapped}
     aside = args.out.with_name(args.out.name + ".incomplete")
@@ -111,33 +169,34 @@ def _convert(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "file": str(args.file),
         "out": str(args.out),
-        "model": name,
+        "model": candidate.model,
+        "options": candidate.own_options(),
         "num_classes": network.num_classes,
         "found": list(report.found),
         "family": report.family,
         "mapped": report.mapped,
         "reshaped": list(report.reshaped),
         "left_out": list(report.left_out),
+        "folded": list(report.folded),
+        "may_also_be": list(report.twins),
     }
 
 
-def _target(args: argparse.Namespace) -> tuple[str, int | None]:
-    """The network to convert for, and its number of classes by the file's last layer; None where the head goes."""
-    from cnnlab.models.catalog import create_model
-    from cnnlab.models.lookalikes import looks_like
+def _target(args: argparse.Namespace) -> Candidate:
+    """The network to convert for: the one that is named, or the only one that fits; twins are never chosen between.
+
+    Raises:
+        DataError: the file does not fit the network that is named.
+        UsageError: several networks fit, or none.
+    """
+    from cnnlab.evaluate.strangers import candidates, the_candidate
+    from cnnlab.models.official_weights import find_by_sha256
+    from cnnlab.models.recognise import Candidate
     from cnnlab.models.weight_files import read_weights
-    from cnnlab.models.weight_names import head_name, rename
 
-    tensors = read_weights(args.file, key=args.key, ema=args.ema).tensors
-    alike = [args.model] if args.model else looks_like({name: tuple(each.shape) for name, each in tensors.items()})
-    if not alike:
-        raise UsageError(f"{args.file} looks like no network of the catalogue; name it: --model NAME")
-    if args.drop_head:
-        return alike[0], None
-    import torch
-
-    with torch.device("meta"):
-        network = create_model(alike[0])
-    theirs = rename(tensors, network.state_dict(), head_name(network)).theirs
-    head = theirs.get(f"{head_name(network)}.weight")
-    return alike[0], len(tensors[head]) if head else None
+    weights, known = read_weights(args.file, key=args.key, ema=args.ema), known_of(args)
+    if args.drop_head and args.model is not None:
+        return Candidate(args.model, known.options)
+    if args.model is not None:
+        return candidates(weights, known)[0]
+    return the_candidate(weights, known, find_by_sha256(weights.sha256))

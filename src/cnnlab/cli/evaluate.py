@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.cli import early
 from cnnlab.cli.outputs import PAGE, require_output, told, try_to_write, with_problem
 from cnnlab.cli.parser import add_device, add_json
+from cnnlab.cli.strangers import RUN_HELP, add_file_flags, check_file_flags, opened
 from cnnlab.cli.train import set_threads, share
 from cnnlab.errors import UsageError, command
 from cnnlab.evaluate.locate import HELD_BY_RUNS, is_published
@@ -32,7 +33,7 @@ SHOWN_MISTAKES = 24
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab eval` takes."""
     add = parser.add_argument
-    add("run", metavar="RUN", help="a run folder, a bundle, or a network with published weights, such as resnet50")
+    add("run", metavar="RUN", help=f"{RUN_HELP}, such as resnet50")
     add(
         "others",
         nargs="*",
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-bad", type=share, default=0.01, metavar="F", help="share of unreadable images to let pass (default 0.01)"
     )
     add("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set")
+    add_file_flags(parser)
     add_device(parser)
     add_json(parser)
 
@@ -66,6 +68,7 @@ def check(args: argparse.Namespace) -> None:
     early.require_split(args.split)
     early.require_protocols(name for given in args.protocol or () for name in given.split(","))
     early.require_networks([args.run])
+    check_file_flags(args, args.run)
     folders, data = runs_and_data(args.run, args.others)
     early.require_networks(folders)
     if data is None and not all(each.exists() for each in folders):
@@ -79,7 +82,6 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.cli.console import console, print_json
     from cnnlab.evaluate.examine import require_protocol
     from cnnlab.evaluate.predict import original_image
-    from cnnlab.evaluate.pretrained import load
     from cnnlab.evaluate.protocols import get_protocol
     from cnnlab.evaluate.tested_on import part_of, require_split, split_there
     from cnnlab.report.eval_page import eval_page
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     folders, data = runs_and_data(args.run, args.others)
     if args.split is not None:
         require_split(args.split)
-    members = [load(folder, device=args.device) for folder in folders]
+    members = [opened(args, folder, data) for folder in folders]
     members = [each for member in members for each in _snapshots(member)] if args.snapshots else members
     members = [each.optimised() for each in members] if args.fast else members
     names = [name for given in args.protocol or [members[0].config.protocol] for name in given.split(",")]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.cli import early
 from cnnlab.cli.outputs import require_output_folder
 from cnnlab.cli.parser import add_device, add_json, one_of
+from cnnlab.cli.strangers import RUN_HELP, add_file_flags, check_file_flags, opened
 from cnnlab.text import printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _STEM_BYTES = 200  # of a picture's name, which has the method and a number behi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab explain` takes."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, or a bundle")
+    parser.add_argument("run", type=Path, metavar="RUN", help=RUN_HELP)
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files")
     parser.add_argument(
         "--method",
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sanity", action="store_true", help="also say how much the map changes where the weights are random"
     )
+    add_file_flags(parser)
     add_device(parser)
     add_json(parser)
 
@@ -47,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(args: argparse.Namespace) -> None:
     """Refuse at once what cannot be."""
     early.require_networks([args.run])
+    check_file_flags(args, args.run)
     early.require_files(args.images)
     require_output_folder("--out", args.out)
 
@@ -56,10 +59,9 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.cli.console import console, percent, print_json
     from cnnlab.cli.train import set_threads
     from cnnlab.errors import ImageError
-    from cnnlab.evaluate.pretrained import load
 
     set_threads(args.threads)
-    classifier = load(args.run, device=args.device)
+    classifier = opened(args, args.run)
     out = console(json_output=args.json)
     found: list[dict[str, Any]] = []
     refused: list[dict[str, str]] = []

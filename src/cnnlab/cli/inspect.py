@@ -146,7 +146,7 @@ def network_options(name: str, settings: list[str]) -> dict[str, object]:
         if not equals:
             raise UsageError(f"--set {setting!r} has no '='; write it as --set num_classes=10")
         value = _value(text)
-        if option in known and not _fits(value, known[option].default):
+        if option in known and not _fits(value, known[option].default, option):
             raise UsageError(f"--set {setting}: {value!r} does not fit; the default is {known[option].default!r}")
         options[option] = value
     return options
@@ -160,12 +160,14 @@ def _value(text: str) -> object:
     return value
 
 
-def _fits(value: object, default: object) -> bool:
+def _fits(value: object, default: object, option: str) -> bool:
     """Whether a value is of the default's type; whole numbers pass for others, and counts start at 1."""
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, int):
-        return isinstance(value, int) and value >= 1
+        return isinstance(value, int) and value >= (0 if option == "hidden" else 1)  # hidden=0: a single layer
+    if isinstance(default, tuple):
+        return isinstance(value, list)
     return isinstance(value, (int, float) if isinstance(default, float) else type(default))
 
 

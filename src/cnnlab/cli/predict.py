@@ -8,14 +8,13 @@ from pathlib import Path
 from cnnlab.cli import early
 from cnnlab.cli.outputs import require_output, told, try_to_write, with_problem
 from cnnlab.cli.parser import add_device, add_json, positive_int
+from cnnlab.cli.strangers import RUN_HELP, add_file_flags, check_file_flags, opened
 from cnnlab.cli.train import set_threads, share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab predict` takes."""
-    parser.add_argument(
-        "run", type=Path, metavar="RUN", help="a run folder, a bundle, or a network with published weights"
-    )
+    parser.add_argument("run", type=Path, metavar="RUN", help=RUN_HELP)
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     parser.add_argument("--top", type=positive_int, default=5, metavar="K", help="how many classes (default 5)")
     parser.add_argument(
@@ -29,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="how many files may be unreadable before the command fails with 3: 0 (default) to 1; all are named",
     )
+    add_file_flags(parser)
     add_device(parser)
     add_json(parser)
 
@@ -38,6 +38,7 @@ def check(args: argparse.Namespace) -> None:
     from cnnlab.evaluate.predictions import ENDINGS, require_writable
 
     early.require_networks([args.run])
+    check_file_flags(args, args.run)
     if args.out is not None:
         require_writable(args.out)
     require_output("--out", args.out, ENDINGS)
@@ -52,13 +53,12 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.data.damage import Damaged
     from cnnlab.errors import ImageError
     from cnnlab.evaluate.predictions import find_images, write_predictions
-    from cnnlab.evaluate.pretrained import load
     from cnnlab.text import printable
 
     set_threads(args.threads)
     found = find_images(args.images)
     files = found.files
-    classifier = load(args.run, device=args.device)
+    classifier = opened(args, args.run)
     damaged = Damaged()
     answers = (classifier.optimised() if args.fast else classifier).predict_files(files, args.top, damaged)
     problem = try_to_write(args.out, lambda path: write_predictions(path, files, answers))

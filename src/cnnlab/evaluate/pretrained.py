@@ -5,6 +5,7 @@ Published weights are fetched, verified and kept; they come with their own prepr
 
 from __future__ import annotations
 
+import json
 import os
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,7 @@ from cnnlab.data.download import Report, download, set_aside
 from cnnlab.errors import DataError
 from cnnlab.evaluate.classifier import Classifier, Config
 from cnnlab.evaluate.classifier import load as load_folder
-from cnnlab.evaluate.locate import require_network
+from cnnlab.evaluate.locate import CONFIG, require_network
 from cnnlab.models.catalog import create_model
 from cnnlab.models.device import place_network, resolve_device
 from cnnlab.models.layers import Network
@@ -26,13 +27,15 @@ from cnnlab.models.weights import load_weights
 from cnnlab.types import Labels
 
 _BLOCK_BYTES = 1 << 20
+MAX_CONFIG_BYTES = 4_000_000  # of a hub's config.json, which may name 21,841 classes
 
 
 def load(source: str | Path, *, device: str = "auto", report: Report | None = None) -> Classifier:
-    """The trained network in a run folder or bundle, or a network of the catalogue with its published weights.
+    """The trained network in a run folder or bundle, a file of weights, or published weights by a network's name.
 
     Args:
-        source: a folder; where there is none of that name, a network such as `resnet50` or a published file's name.
+        source: a folder or a file; where there is none of that name, a network such as `resnet50` or a published
+            file's name. Of a file, preprocessing and class names may be assumed: see `strangers.open_file`.
         device: `auto`, `cpu`, `cuda` …
         report: told of a download's progress in bytes.
 
@@ -41,10 +44,26 @@ def load(source: str | Path, *, device: str = "auto", report: Report | None = No
         CheckpointError: the folder's weights are damaged, or do not fit the network that config.json names.
         DataError: published weights cannot be fetched; the message says where to put the file.
     """
+    if Path(source).is_file() or (Path(source).is_dir() and is_hub_folder(Path(source))):
+        from cnnlab.evaluate.strangers import open_file, open_hub_folder  # they build on this module
+
+        return (open_file if Path(source).is_file() else open_hub_folder)(Path(source), device=device)[0]
     if Path(source).exists():
         return load_folder(source, device=device)
     require_network(source)
     return pretrained(str(source), device=device, report=report)
+
+
+def is_hub_folder(folder: Path) -> bool:
+    """Whether a folder is as timm saves to a hub: a config.json with `architecture` and timm's preprocessing."""
+    config = folder / CONFIG
+    if not config.is_file() or config.stat().st_size > MAX_CONFIG_BYTES:
+        return False
+    try:
+        read = json.loads(config.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(read, dict) and "architecture" in read and "preprocess" not in read
 
 
 def pretrained(name: str, *, device: str = "auto", report: Report | None = None) -> Classifier:
@@ -61,11 +80,19 @@ def pretrained(name: str, *, device: str = "auto", report: Report | None = None)
     """
     weights = find_weights(name)
     place = resolve_device(device)
-    network = create_model(weights.name, num_classes=weights.classes)
+    network = create_model(weights.name, num_classes=weights.classes, **weights.options)
     load_weights(network, fetch_weights(weights, report=report))
     labels = Labels(class_names(weights))
     drop_background(network, len(labels.names))
-    config = Config(weights.name, len(labels.names), network.in_channels, weights.preprocess, labels, protocol="center")
+    config = Config(
+        architecture=weights.name,
+        num_classes=len(labels.names),
+        in_channels=network.in_channels,
+        preprocess=weights.preprocess,
+        labels=labels,
+        protocol="center",
+        options=dict(weights.options),
+    )
     return Classifier(place_network(network, place).eval(), config, place)
 
 
@@ -124,6 +151,11 @@ def class_names(weights: Weights) -> tuple[str, ...]:
     """The names of the classes that published weights know, in order; "background" is none of them."""
     if weights.trained_on == "cifar10":
         return CLASS_NAMES
+    return imagenet_names()
+
+
+def imagenet_names() -> tuple[str, ...]:
+    """The names of ImageNet's thousand classes, in order, as torchvision has them."""
     from torchvision.models import ResNet50_Weights  # 1 s to import, and the only place where it is needed
 
     return tuple(ResNet50_Weights.IMAGENET1K_V1.meta["categories"])

@@ -1,14 +1,15 @@
 """The files of weights that projects publish: where, how to recognise them, and what belongs to them.
 
-torchvision's first versions ("IMAGENET1K_V1"), Cadene's ports of networks that torchvision lacks, and akamaster's
-residual networks for CIFAR-10. Accuracies are those that each project reports of its own files: one centre crop of
-the 50,000 ImageNet validation images, or the 10,000 CIFAR-10 test images. Names carry the first hexadecimal digits
-of the file's SHA-256. Loading one is `load_weights`.
+torchvision's first versions ("IMAGENET1K_V1"), Cadene's ports of networks that torchvision lacks, akamaster's
+residual networks for CIFAR-10, and chenyaofo's with projections, and VGG. Accuracies are those that each project
+reports of its own files: one centre crop of the 50,000 ImageNet validation images, or the 10,000 CIFAR-10 test
+images. Names carry the first hexadecimal digits of the file's SHA-256. Loading one is `load_weights`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cnnlab.errors import unknown_name
@@ -17,10 +18,12 @@ from cnnlab.types import Preprocess
 TORCHVISION = "https://download.pytorch.org/models"
 CADENE = "http://data.lip6.fr/cadene/pretrainedmodels"
 AKAMASTER = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
+CHENYAOFO = "https://github.com/chenyaofo/pytorch-cifar-models/releases/download"
 IMAGENET_TERMS = "trained on ImageNet, whose terms of use may apply to what is made from it"
 TORCHVISION_LICENCE = f"BSD-3-Clause, as torchvision; {IMAGENET_TERMS}"
 CADENE_LICENCE = f"BSD-3-Clause, as Cadene's pretrained-models.pytorch; {IMAGENET_TERMS}"
 AKAMASTER_LICENCE = "BSD-2-Clause, as akamaster's pytorch_resnet_cifar10"
+CHENYAOFO_LICENCE = "BSD-3-Clause, as chenyaofo's pytorch-cifar-models"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
 CROP_224 = Preprocess(resize_pixels=256, crop_pixels=224, mean=MEAN, std=STD)
@@ -37,6 +40,7 @@ CAFFE_BGR = Preprocess(
     bgr=True,
 )
 CIFAR_32 = Preprocess(resize_pixels=32, crop_pixels=32, mean=MEAN, std=STD)
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)  # of most CIFAR-10 files but akamaster's
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Weights:
         classes: the number of outputs; with 1001 of them the first is "background", which is no class of ImageNet.
         top1: share of the project's test images whose first answer is right, as it reports.
         top5: share whose first five answers hold the right one; None where the project does not say.
+        options: of the network's builder.
     """
 
     name: str
@@ -64,6 +69,7 @@ class Weights:
     classes: int
     top1: float
     top5: float | None
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def filename(self) -> str:
@@ -116,6 +122,21 @@ def _akamaster(file: str, top1: float) -> Weights:
     )
 
 
+def _chenyaofo(file: str, name: str, top1: float, top5: float, options: Mapping[str, object]) -> Weights:
+    return Weights(
+        name=name,
+        url=f"{CHENYAOFO}/{file}.pt",
+        sha256_prefix=file.rpartition("-")[2],
+        licence=CHENYAOFO_LICENCE,
+        preprocess=Preprocess(resize_pixels=32, crop_pixels=32, mean=CIFAR_MEAN, std=CIFAR_STD),
+        trained_on="cifar10",
+        classes=10,
+        top1=top1,
+        top5=top5,
+        options=options,
+    )
+
+
 OFFICIAL: tuple[Weights, ...] = (
     _torchvision("alexnet-owt-7be5be79", 0.56522, 0.79066, "alexnet"),
     _torchvision("vgg11-8a719046", 0.69020, 0.88628),
@@ -154,7 +175,20 @@ OFFICIAL: tuple[Weights, ...] = (
     _akamaster("resnet56-4bfd9763", 0.9339),
     _akamaster("resnet110-1d1ed7c2", 0.9368),
     _akamaster("resnet1202-f3b1deed", 0.9382),
+    _chenyaofo("resnet/cifar10_resnet20-4118986f", "resnet20", 0.9260, 0.9981, {"shortcut": "B"}),
+    _chenyaofo("resnet/cifar10_resnet32-ef93fc4d", "resnet32", 0.9353, 0.9977, {"shortcut": "B"}),
+    _chenyaofo("resnet/cifar10_resnet44-2a3cabcb", "resnet44", 0.9401, 0.9977, {"shortcut": "B"}),
+    _chenyaofo("resnet/cifar10_resnet56-187c023a", "resnet56", 0.9437, 0.9983, {"shortcut": "B"}),
+    _chenyaofo("vgg/cifar10_vgg11_bn-eaeebf42", "vgg_cifar", 0.9279, 0.9972, {"column": "A", "batch_norm": True}),
+    _chenyaofo("vgg/cifar10_vgg13_bn-c01e4a43", "vgg_cifar", 0.9400, 0.9977, {"column": "B", "batch_norm": True}),
+    _chenyaofo("vgg/cifar10_vgg16_bn-6ee7ea24", "vgg_cifar", 0.9416, 0.9971, {"batch_norm": True}),
+    _chenyaofo("vgg/cifar10_vgg19_bn-57191229", "vgg_cifar", 0.9391, 0.9964, {"column": "E", "batch_norm": True}),
 )
+
+
+def find_by_sha256(digest: str) -> Weights | None:
+    """The published file with this SHA-256, in hexadecimal digits; a file's name proves nothing."""
+    return next((weights for weights in OFFICIAL if digest.startswith(weights.sha256_prefix)), None)
 
 
 def find_weights(name: str) -> Weights:

@@ -260,9 +260,11 @@ def _belongs(candidate: Candidate, only: Mapping[str, object]) -> bool:
 def _members(candidate: Candidate, group: Group) -> list[Candidate]:
     """The group's networks, each with the options of the candidate that it knows, and none that is a default."""
     members = []
+    telling = {name for member in group.members for name in member.options} - set(group.only)
+    shown = {name: value for name, value in candidate.options.items() if name not in telling}
     for member in group.members:
         known = inspect.signature(MODELS[member.model].build).parameters
-        options = {**{name: value for name, value in candidate.options.items() if name in known}, **member.options}
+        options = {**{name: value for name, value in shown.items() if name in known}, **member.options}
         told = {name: value for name, value in options.items() if value != known[name].default}
         members.append(Candidate(member.model, told, member.what))
     return members
