@@ -74,7 +74,8 @@ def test_averages_among_the_names_are_taken_on_demand(tmp_path: Path, form: str)
 
 
 def test_of_several_weights_one_is_asked_for(tmp_path: Path) -> None:
-    torch.save({"netG": STATE, "netD": prefixed("module.")}, tmp_path / "gan.pth")
+    other = {name: tensor.clone() for name, tensor in prefixed("module.").items()}
+    torch.save({"netG": STATE, "netD": other}, tmp_path / "gan.pth")
     with pytest.raises(DataError, match=r"gan\.pth: holds several weights: 'netG', 'netD'; say which: --key NAME"):
         read_weights(tmp_path / "gan.pth")
     found = read_weights(tmp_path / "gan.pth", key="netD")
