@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -85,8 +86,10 @@ def _fields(data: bytes) -> Iterator[_Field]:
 def quiet_libtiff() -> None:
     """Keep libtiff from printing what it finds wrong, without a name; Pillow raises it all the same.
 
-    Where Pillow does not share the library's names, as on Windows, it goes on printing.
+    Where Pillow does not share the library's names, as on Windows, it goes on printing. Pillow's own warnings of
+    directories, which come while pixels are decoded in threads, are put off for good, as no thread can do so alone.
     """
+    warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
     with suppress(OSError, AttributeError):
         set_handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler  # type: ignore[attr-defined]
         set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
