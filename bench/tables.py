@@ -73,6 +73,42 @@ def photos_table(record: dict[str, Any]) -> str:
     )
 
 
+def folder_networks_table(record: dict[str, Any]) -> str:
+    """What each network learned of a small folder of photos by the recipe chosen for it."""
+    columns = (
+        "network",
+        "optimizer, rate",
+        "pixels",
+        "steps, of those chosen",
+        "test accuracy",
+        "95% interval",
+        "CPU s",
+    )
+    rows = [f"| {' | '.join(columns)} |", "|---|---|--:|--:|--:|---|--:|"]
+    trained = [each for each in record["networks"] if "top1" in each]
+    for each in trained:
+        low, high = (percent(bound) for bound in each["interval95"])
+        cells = (
+            *(f"`{each['model']}`", f"{each['optimizer']}, {each['lr']:g}", each["pixels"]),
+            f"{each['steps']} of {each['chosen_steps']}",
+            *(percent(each["top1"]), f"{low} to {high}", f"{each['cpu_seconds']:.0f}"),
+        )
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+    held, too_large = record["environment"], [f"`{each['model']}`" for each in record["networks"] if "top1" not in each]
+    learned = sum(each["learned"] is True for each in trained)
+    told = (
+        f"\n\n{record['photos']}: {record['train_images']} photos to train on, {record['val_images']} to validate, "
+        f"{record['test_images']} to test, {record['classes']} classes. One seed, {record['threads']} thread of an "
+        f"{held['processor']} that others used too, so seconds are of CPU time. {learned} of {len(trained)} are surely "
+        "(95%) better than always answering the commonest class."
+    )
+    if too_large:
+        told += (
+            f" Said beforehand to be too large for three minutes on {record['cores']} cores: {', '.join(too_large)}."
+        )
+    return "\n".join(rows) + told
+
+
 def bands_table(record: dict[str, Any]) -> str:
     """Recipes cut short: what was predicted, and what came; then fine-tuning against a start from scratch."""
     rows = ["| recipe | network | epochs | predicted | test accuracy | |", "|---|---|---|---|---|---|"]

@@ -245,3 +245,73 @@ def test_a_run_is_resumed_with_its_own_data_however_it_is_spelt_and_with_no_othe
     for data in ("cifar10", tmp_path):
         found = cli("train", data, "--resume", "--run", "run")
         assert (found.code, "DATA cannot change it now" in found.err) == (2, True)
+
+
+# -- small folders -----------------------------------------------------------------------------------------------
+
+
+def test_a_folder_alone_is_trained_on_in_batches_that_fit(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    found = cli("train", shapes, "--epochs", "2", "--run", "r")
+    assert found.code == 0
+    assert "29 images of 3 classes: AdamW" in found.out
+    recipe = json.loads((tmp_path / "r" / "recipe.json").read_text(encoding="utf-8"))
+    assert (recipe["name"], recipe["batch_size"], recipe["model"]) == ("modern/photos", 16, "airnet")
+
+
+def test_a_named_recipe_has_its_batch_fitted_and_says_so(cli: Cli, shapes: Path) -> None:
+    named = ("--recipe", "resnet2015/cifar10", "--model", "resnet20", "--epochs", "1", "--run", "r")
+    found = cli("train", shapes, *named, "--set", "folder_pixels=16", "--json")
+    assert found.code == 0
+    assert "batches of 16 in place of 128: there are 29 images to train on" in found.err
+    assert "not exactly what resnet2015/cifar10 says" in found.err
+
+
+def test_flags_win_over_what_is_chosen(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    given = ("--model", "resnet20", "--batch-size", "4", "--lr", "0.003", "--set", "folder_pixels=16")
+    assert cli("train", shapes, *given, "--epochs", "1", "--run", "r").code == 0
+    recipe = json.loads((tmp_path / "r" / "recipe.json").read_text(encoding="utf-8"))
+    assert (recipe["batch_size"], recipe["optimizer"]["lr"], recipe["folder_pixels"]) == (4, 0.003, 16)
+
+
+def test_a_batch_of_one_image_trains_where_a_network_can_and_is_explained_where_not(cli: Cli, shapes: Path) -> None:
+    one = ("--batch-size", "1", "--epochs", "0.1")
+    assert cli("train", shapes, "--model", "lenet5_modern", *one, "--run", "a").code == 0
+    found = cli("train", shapes, "--model", "resnet18", "--set", "folder_pixels=16", *one, "--run", "b")
+    assert found.code == 2
+    assert "resnet18 has batch normalisation over maps of one pixel" in found.err
+    assert "give --batch-size 2 or more" in found.err
+
+
+def test_a_batch_size_left_open_stays_what_was_chosen_on_a_processor(cli: Cli, shapes: Path) -> None:
+    found = cli("train", shapes, "--model", "lenet5_modern", "--batch-size", "auto", "--epochs", "1", "--run", "r")
+    assert found.code == 0
+    assert "batch size: the recipe's 16" in found.out
+
+
+def test_one_photo_of_each_class_is_trained_on_and_nothing_is_claimed(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    for kind in ("checks", "disc"):
+        (tmp_path / "two" / kind).mkdir(parents=True)
+        (tmp_path / "two" / kind / "a.jpg").write_bytes((shapes / kind / "00.jpg").read_bytes())
+    found = cli("train", "two", "--model", "lenet5_modern", "--epochs", "1", "--run", "r")
+    assert found.code == 0
+    assert "there are no other images to see what it learned by" in found.out
+
+
+def test_a_run_that_does_not_learn_says_so_everywhere(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    hopeless = ("--model", "lenet5_modern", "--lr", "1e-9", "--epochs", "60")
+    found = cli("train", shapes, *hopeless, "--run", "r")
+    assert found.code == 0
+    assert "warning: it has not learned anything in " in found.out
+    assert "it has not learned: the training loss is " in found.out
+    assert "  try a rate found by trying: --lr auto, or cnnlab lr-find " in found.out
+    result = json.loads((tmp_path / "r" / "result.json").read_text(encoding="utf-8"))
+    assert result["learned"] is False
+    assert result["warnings"][0].startswith("the training loss is ")
+    assert any("--lr auto" in each for each in result["try"])
+    assert "It has not learned" in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_run_goes_on_by_itself_with_the_recipe_that_was_chosen(cli: Cli, shapes: Path) -> None:
+    command = ("train", shapes, "--model", "lenet5_modern", "--epochs", "1", "--run", "r", "--resume", "auto", "--json")
+    first = cli(*command).json
+    assert cli(*command).json == first

@@ -136,6 +136,11 @@ MATLAB: Table = ("epochs", [
     (45, 0.1), (59.9, 0.1), (60, 0.01), (70, 0.01), (79.9, 0.01),
 ])  # fmt: skip
 
+PHOTOS: Table = ("share", [
+    (0, 0.00002), (0.05, 0.000515), (0.1, 0.00101), (0.15, 0.001505), (0.2, 0.002),
+    (0.4, 0.0015), (0.5, 0.00125), (0.6, 0.001), (0.8, 0.0005), (1, 0.0),
+])  # fmt: skip
+
 LEARNING_RATES: dict[str, Table] = {
     "fast/cifar10": FAST,
     "fast/cifar10-95": FAST,
@@ -143,6 +148,7 @@ LEARNING_RATES: dict[str, Table] = {
     "fast/mnist": FAST,
     "modern/cifar10": MODERN,
     "modern/imagenet": MODERN_IMAGENET,
+    "modern/photos": PHOTOS,
     "modern/finetune": FINETUNE,
     "modern/finetune-photos": ("share", [(place, lr / 2) for place, lr in FINETUNE[1]]),
     "lenet1998/mnist": LENET,
@@ -228,7 +234,7 @@ def test_it_resolves_by_name_and_survives_json(name: str) -> None:
 def test_what_it_names_exists(name: str) -> None:
     recipe = get_recipe(name)
     assert recipe.model in MODELS
-    assert recipe.data in (*NAMES, "imagenet")
+    assert recipe.data in (*NAMES, "imagenet", "photos")
     assert get_protocol(recipe.protocol).name == recipe.protocol
     assert recipe.start is None or recipe.start.model in MODELS
 
@@ -284,7 +290,7 @@ class StandIn(Network):
         return self.fc(self.dropout(pooled)), {"aux": self.aux(pooled)}
 
 
-IMAGES = {"cifar10": (3, 32), "mnist": (1, 28)}
+IMAGES = {"cifar10": (3, 32), "mnist": (1, 28), "photos": (3, 32)}
 STEPS = 20
 
 

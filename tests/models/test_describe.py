@@ -51,7 +51,17 @@ def test_a_network_is_described_in_plain_values() -> None:
         depth=20,
         tensors=20,
         weights=("resnet20-12fca82f.th",),
+        linear_macs=640,
+        smallest_pixels=1,
+        one_size=False,
+        norms=True,
     )
+
+
+def test_a_network_of_one_size_is_described_as_such() -> None:
+    found = describe_model("lenet5_modern")
+    assert (found.smallest_pixels, found.one_size, found.norms) == (32, True, False)
+    assert found.linear_macs == 120 * 84 + 84 * 10
 
 
 def test_describing_draws_nothing_from_the_generator() -> None:

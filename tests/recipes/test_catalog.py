@@ -8,7 +8,6 @@ import pytest
 
 from cnnlab.errors import UnknownNameError, UsageError
 from cnnlab.recipes import RECIPES, fast, get_recipe, to_dict
-from cnnlab.recipes.catalog import default_recipe
 
 
 def test_a_recipe_is_found_by_its_name() -> None:
@@ -31,26 +30,8 @@ def test_a_json_file_that_is_missing_is_named(tmp_path: Path) -> None:
         get_recipe(str(tmp_path / "mine.json"))
 
 
-@pytest.mark.parametrize(
-    ("data", "name"),
-    [("cifar10", "fast/cifar10"), ("synthetic", "fast/cifar10"), ("photos/", "fast/cifar10"), ("mnist", "fast/mnist")],
-)
-def test_data_without_a_recipe_gets_the_fast_one(data: str, name: str) -> None:
-    assert default_recipe(data).name == name
-
-
 def test_every_recipe_is_called_what_the_catalogue_calls_it() -> None:
     assert {name: recipe.name for name, recipe in RECIPES.items()} == {name: name for name in RECIPES}
-
-
-def test_another_network_than_the_fast_recipes_own_gets_the_modern_recipe() -> None:
-    assert default_recipe("cifar10", "resnet20").name == "modern/cifar10"
-    assert default_recipe("cifar10", "airnet").name == "fast/cifar10"
-
-
-def test_weights_to_start_from_get_a_recipe_for_fine_tuning() -> None:
-    assert default_recipe("photos/", "resnet20", pretrained_pixels=32).name == "modern/finetune"
-    assert default_recipe("photos/", "resnet50", pretrained_pixels=224).name == "modern/finetune-photos"
 
 
 def test_the_page_of_recipes_is_what_its_writer_writes() -> None:

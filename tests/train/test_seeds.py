@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cnnlab.errors import DataError, InterruptedRunError, NonFiniteLossError
-from cnnlab.train.seeds import run_seeds
+from cnnlab.train.seeds import run_seeds, summary
 
 ABOUT = {"recipe": "tiny", "model": "resnet20", "data": "shapes"}
 
@@ -81,3 +81,12 @@ def test_where_all_fail_the_first_reason_is_given_and_all_are_named(tmp_path: Pa
     found = json.loads((tmp_path / "x" / "result.json").read_text(encoding="utf-8"))
     assert [each["error"] for each in found["failed"]] == ["NaN 0", "NaN 1", "NaN 2"]
     assert "0 of 3 seeds of tiny" in (tmp_path / "x" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("verdicts", "told"), [((True, True), True), ((True, None), None), ((None, False), False)])
+def test_the_seed_that_learned_least_speaks_for_all(
+    verdicts: tuple[bool | None, ...], told: bool | None, tmp_path: Path
+) -> None:
+    results = [{"learned": each, "warnings": [str(each)], "try": []} for each in verdicts]
+    found = summary(tmp_path, {}, results, [])
+    assert (found["learned"], found["warnings"]) == (told, [str(told)])

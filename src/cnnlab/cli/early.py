@@ -93,14 +93,25 @@ def require_weights(name: str | None) -> None:
 
 
 def require_recipe(name: str | None, model: str | None, data: str | None, settings: Sequence[str]) -> Recipe:
-    """Refuse a recipe, a network or a setting that is not known; returns the recipe with its settings."""
-    from cnnlab.recipes.catalog import default_recipe, get_recipe
+    """Refuse a recipe, a network or a setting that is not known; returns the recipe with its settings.
+
+    Without a name it is one of those that may be chosen, whichever takes the settings.
+    """
+    from cnnlab.recipes import fast, modern
+    from cnnlab.recipes.catalog import get_recipe
     from cnnlab.recipes.recipe import with_settings
 
     if model is not None:
         require_model(model)
-    recipe = get_recipe(name) if name else default_recipe(data or "cifar10", model)
-    recipe = with_settings(recipe, [*([f"model={model}"] if model else []), *settings])
+    candidates = [get_recipe(name)] if name else [fast.CIFAR10, modern.CIFAR10, modern.PHOTOS]
+    settings = [*([f"model={model}"] if model else []), *settings]
+    while True:
+        try:
+            recipe = with_settings(candidates.pop(0), settings)
+            break
+        except UsageError:
+            if not candidates:
+                raise
     require_model(recipe.model)
     return recipe
 

@@ -43,17 +43,21 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from cnnlab.cli.console import console, print_json, watch_for
-    from cnnlab.cli.train import own_data, set_threads
-    from cnnlab.recipes.catalog import default_recipe, get_recipe
+    from cnnlab.cli.train import own_data, set_model, set_threads
+    from cnnlab.recipes.catalog import get_recipe
     from cnnlab.recipes.recipe import with_settings
     from cnnlab.report.lr_plot import draw_lr_range
+    from cnnlab.train.chosen import recipe_for
     from cnnlab.train.run import Settings, try_lrs
 
     out = console(json_output=args.json)
     set_threads(args.threads)
     chosen = [f"model={args.model}"] if args.model else []
     chosen += [f"batch_size={args.batch_size}"] if args.batch_size else []
-    recipe = get_recipe(args.recipe) if args.recipe else default_recipe(args.data or "cifar10", args.model)
+    if args.recipe:
+        recipe = get_recipe(args.recipe)
+    else:
+        recipe = recipe_for(args.data or "cifar10", args.model or set_model(args.settings), device=args.device)
     recipe = with_settings(recipe, [*chosen, *args.settings])
     settings = Settings(data=args.data or own_data(recipe), seed=args.seed, device=args.device)
     found = try_lrs(recipe, settings, lowest=args.start, highest=args.end, steps=args.steps, watch=watch_for(out))
@@ -69,12 +73,12 @@ def run(args: argparse.Namespace) -> int:
     if args.plot is not None and problem is None:
         out.print(f"plot: {args.plot}", markup=False)
     given = [word for flag in _given(args) for word in flag]
-    following = command("train", settings.data, "--recipe", args.recipe or recipe.name, *given, "--lr", f"{found.lr:g}")
+    following = command("train", settings.data, *given, "--lr", f"{found.lr:g}")
     out.print(f"next: {following}", markup=False)
     return told(problem)
 
 
 def _given(args: argparse.Namespace) -> list[tuple[str, str]]:
     """What else was said of the training, as `cnnlab train` takes it."""
-    single = (("--model", args.model), ("--batch-size", args.batch_size))
+    single = (("--recipe", args.recipe), ("--model", args.model), ("--batch-size", args.batch_size))
     return [(flag, str(value)) for flag, value in (*single, *(("--set", each) for each in args.settings)) if value]

@@ -56,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--recipe",
         metavar="NAME",
-        help="how to train, see: cnnlab recipes (default: fast/cifar10; with --model: modern/cifar10; "
-        "with --pretrained: modern/finetune or modern/finetune-photos)",
+        help="how to train, see: cnnlab recipes (default: fast/cifar10 for CIFAR-10; for a folder or another network "
+        "one is chosen that fits the number of images and the time)",
     )
     add("--model", metavar="NAME", help="another network for the recipe, see: cnnlab models")
     # torchrun takes --run for the beginning of its own --run-path.
@@ -200,7 +200,8 @@ def run(args: argparse.Namespace) -> int:
         changes = _changeable(args)
         result = resume_run(args.run, args.resume, changes=changes, watch=watch, watch_steps=look).result
     else:
-        recipe, settings = _recipe(args), _settings(args)
+        recipe = _recipe(args)
+        settings = _settings(args, recipe)
         if args.overfit is not None:
             return _try_few_images(args, recipe, settings)
         if args.runs > 1:
@@ -212,12 +213,12 @@ def run(args: argparse.Namespace) -> int:
     return int(bool(result.get("failed")))  # some of several seeds
 
 
-def _settings(args: argparse.Namespace) -> Settings:
+def _settings(args: argparse.Namespace, recipe: Recipe) -> Settings:
     """What the run needs to be told besides its recipe."""
     from cnnlab.train.run import Settings
 
     return Settings(
-        data=args.data or own_data(_recipe(args)),
+        data=args.data or own_data(recipe),
         data_folder=args.data_folder,
         manifest=args.manifest,
         seed=args.seed,
@@ -330,7 +331,8 @@ def _goes_on_by_itself(args: argparse.Namespace, *, compare: bool) -> bool:
     if compare:
         from cnnlab.train.run import require_the_same
 
-        require_the_same(args.run, _recipe(args), _settings(args))
+        recipe = _recipe(args, began=args.run / "recipe.json")
+        require_the_same(args.run, recipe, _settings(args, recipe))
     return True
 
 
@@ -376,33 +378,29 @@ def _watch_steps(args: argparse.Namespace) -> WatchSteps | None:
     return partial(LiveFlow, every=args.watch or None)
 
 
-def _recipe(args: argparse.Namespace) -> Recipe:
-    from cnnlab.recipes.catalog import default_recipe, get_recipe
+def _recipe(args: argparse.Namespace, began: Path | None = None) -> Recipe:
+    """The recipe asked for; where none is named the one that a run `began` with, or one that fits."""
+    from cnnlab.recipes.catalog import get_recipe
     from cnnlab.recipes.recipe import with_settings
+    from cnnlab.train.chosen import network_of_weights, recipe_for
 
-    model, pixels = _pretrained_network(args)
+    model, pixels = network_of_weights(args.pretrained, args.model, args.recipe)
     chosen = [f"model={model}"] if model else []
     chosen += [f"batch_size={args.batch_size}"] if args.batch_size not in (None, "auto") else []
     chosen += [f"optimizer.lr={args.lr}"] if args.lr not in (None, "auto") else []
-    recipe = get_recipe(args.recipe) if args.recipe else default_recipe(args.data or "cifar10", model, pixels)
+    if args.recipe or began is not None:
+        recipe = get_recipe(args.recipe or str(began))
+    else:
+        how = {"pretrained_pixels": pixels, "manifest": args.manifest, "minutes": args.minutes, "device": args.device}
+        recipe = recipe_for(args.data or "cifar10", model or set_model(args.settings), **how)
     if pixels and recipe.crop is None:
         chosen.append(f"folder_pixels={pixels}")
     return with_settings(recipe, [*chosen, *args.settings])
 
 
-def _pretrained_network(args: argparse.Namespace) -> tuple[str | None, int | None]:
-    """The network to train, and the side of the images its first weights were trained on: its own, if nobody says."""
-    if args.pretrained is None:
-        return args.model, None
-    from cnnlab.models.catalog import require_model
-    from cnnlab.recipes.catalog import get_recipe
-    from cnnlab.train.pretrained import find_source
-
-    model = args.model or (get_recipe(args.recipe).model if args.recipe else None)
-    source = find_source(args.pretrained, model)
-    model = model or source.model
-    own = require_model(model).sizes[-1] if model else None
-    return model, source.preprocess.crop_pixels if source.preprocess else own
+def set_model(settings: list[str]) -> str | None:
+    """The network that `--set model=NAME` asks for."""
+    return next((each.partition("=")[2].strip() for each in reversed(settings) if each.startswith("model=")), None)
 
 
 def own_data(recipe: Recipe) -> str:
@@ -411,6 +409,10 @@ def own_data(recipe: Recipe) -> str:
     Raises:
         UsageError: that is ImageNet, which cannot be fetched.
     """
+    if recipe.data == "photos":
+        raise UsageError(
+            f"recipe {recipe.name} is for photos; give a folder: cnnlab train FOLDER --recipe {recipe.name}"
+        )
     if recipe.data == "imagenet":
         raise UsageError(
             f"recipe {recipe.name} trains on ImageNet, which cannot be downloaded here; give your copy or any folder "
@@ -438,6 +440,7 @@ def _tell(out: Any, result: dict[str, Any]) -> None:
         f"{result['epochs']:.1f} epochs, {result['steps']:,} steps in {clock(result['train_seconds'])}; "
         f"{result['images_per_second']:.0f} images/s"
     )
+    _tell_whether_it_learned(out, result)
     folder = result["runs"][0]["run"] if "runs" in result else result["run"]
     out.print(f"run folder {result['run']} (report.html, curves.png, metrics.csv, TensorBoard)", markup=False)
     out.print("next:", *(f"\n  {each}" for each in _next(folder, result)), sep="", markup=False)
@@ -448,6 +451,20 @@ def _next(folder: str, result: dict[str, Any]) -> list[str]:
     photo = result.get("photo")
     lines = [command("predict", folder, photo), command("explain", folder, photo)] if photo else []
     return [*lines, command("eval", folder, "--per-class"), shlex.join(["tensorboard", "--logdir", result["run"]])]
+
+
+def _tell_whether_it_learned(out: Any, result: dict[str, Any]) -> None:
+    """Say loudly that nothing was learned, or that nobody knows; nothing where it was."""
+    if result.get("learned", True):
+        return
+    doubts = "; ".join(result["warnings"])
+    if result["learned"] is None:
+        out.print(f"note: {doubts}", markup=False)
+        return
+    out.print("[bold red]it has not learned[/bold red]: ", end="")
+    out.print(doubts, markup=False)
+    for each in result["try"]:
+        out.print(f"  try {each}", markup=False)
 
 
 def _how_sure(result: dict[str, Any]) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from types import UnionType
 
 import torch
 from torch import Tensor, nn
 
-from cnnlab.models.catalog import require_model
+from cnnlab.errors import UsageError
+from cnnlab.models.catalog import create_model, require_model
+from cnnlab.models.layers import Network
 from cnnlab.models.official_weights import OFFICIAL
 from cnnlab.models.summary import summarise_model
 from cnnlab.models.table import Row
@@ -41,13 +44,19 @@ def cost(network: nn.Module, in_channels: int, pixels: int | tuple[int, ...]) ->
     return Cost(count_parameters(network), count_macs(skeleton, image))
 
 
-def count_macs(network: nn.Module, images: Tensor) -> int:
-    """MACs of convolutions and linear layers for `images` (N, C, H, W), which go through the network once."""
+COUNTED = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
+
+
+def count_macs(network: nn.Module, images: Tensor, layers: type | UnionType = COUNTED) -> int:
+    """MACs of convolutions and linear layers for `images` (N, C, H, W), which go through the network once.
+
+    `layers` are the kinds that count.
+    """
     macs: list[int] = []
     hooks = [
         module.register_forward_hook(lambda layer, _, output: macs.append(_macs(layer, output)))
         for module in network.modules()
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
+        if isinstance(module, layers)
     ]
     try:
         with torch.no_grad():
@@ -74,7 +83,7 @@ def describe_model(name: str) -> Row:
     entry = require_model(name)
     found = summarise_model(name)
     with torch.device("meta"):
-        network = entry.build()
+        network = create_model(name).eval()
     return Row(
         name=name,
         year=entry.year,
@@ -85,4 +94,21 @@ def describe_model(name: str) -> Row:
         depth=found.depth,
         tensors=count_tensors({key: tuple(value.shape) for key, value in network.state_dict().items()}),
         weights=tuple(weights.filename for weights in OFFICIAL if weights.name == name),
+        linear_macs=count_macs(network, _blank(network, entry.sizes), nn.Linear),
+        smallest_pixels=network.smallest_pixels,
+        one_size=_takes_one_size(network, len(entry.sizes)),
+        norms=any(isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) for each in network.modules()),
     )
+
+
+def _takes_one_size(network: Network, axes: int) -> bool:
+    """Whether a network on the meta device refuses images larger than its smallest."""
+    try:
+        network(_blank(network, (2 * network.smallest_pixels + 32,) * axes))
+    except UsageError:
+        return True
+    return False
+
+
+def _blank(network: Network, sizes: tuple[int, ...]) -> Tensor:
+    return torch.empty(1, network.in_channels, *sizes, device="meta")

@@ -24,6 +24,10 @@ class Row:
         depth: convolutions and linear layers on the longest way from the image to the logits.
         tensors: entries of its state_dict with two dimensions or more, without shortcuts' and auxiliary heads'.
         weights: the published files that `--pretrained` knows, by name.
+        linear_macs: those of `macs` in linear layers, which do not grow with the image.
+        smallest_pixels: the shortest side that an image may have.
+        one_size: whether an image must have exactly that size.
+        norms: whether it has batch normalisation.
     """
 
     name: str
@@ -35,6 +39,10 @@ class Row:
     depth: int
     tensors: int
     weights: tuple[str, ...]
+    linear_macs: int
+    smallest_pixels: int
+    one_size: bool
+    norms: bool
 
 
 def read_table() -> tuple[Row, ...]:

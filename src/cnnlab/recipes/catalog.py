@@ -28,8 +28,6 @@ from cnnlab.recipes import (
 )
 from cnnlab.recipes.recipe import Recipe
 
-PHOTO_PIXELS = 128  # from this side on, images are read from disk, each cut anew in every epoch
-
 RECIPES: dict[str, Recipe] = {
     "fast/cifar10": fast.CIFAR10,
     "fast/cifar10-95": fast.CIFAR10_95,
@@ -37,6 +35,7 @@ RECIPES: dict[str, Recipe] = {
     "fast/mnist": fast.MNIST,
     "modern/cifar10": modern.CIFAR10,
     "modern/imagenet": modern.IMAGENET,
+    "modern/photos": modern.PHOTOS,
     "modern/finetune": modern.FINETUNE,
     "modern/finetune-photos": modern.FINETUNE_PHOTOS,
     "lenet1998/mnist": lenet1998.MNIST,
@@ -92,16 +91,3 @@ def get_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise unknown_name("recipe", name, RECIPES, see="cnnlab recipes")
     return RECIPES[name]
-
-
-def default_recipe(data: str, model: str | None = None, pretrained_pixels: int | None = None) -> Recipe:
-    """The recipe when none is named: the fast one for its own network, the modern one for any other.
-
-    `pretrained_pixels` is the side of the images that the weights to start from were trained on, if there are
-    such weights: then a recipe for fine-tuning, which reads photos from disk where that side is large.
-    """
-    if pretrained_pixels is not None:
-        return modern.FINETUNE_PHOTOS if pretrained_pixels >= PHOTO_PIXELS else modern.FINETUNE
-    if model not in (None, fast.CIFAR10.model):
-        return modern.CIFAR10
-    return fast.MNIST if data == "mnist" else fast.CIFAR10

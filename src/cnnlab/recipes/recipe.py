@@ -222,6 +222,7 @@ class Recipe:
     `aux_weight` is what the loss of each auxiliary head counts. `dropout` of None is the network's own.
     `start` names layers to copy where `--pretrained` gives a trained network of that kind. `gmac` is the cost
     of one view of an image, in thousands of millions of multiply-accumulates, by `cnnlab models`.
+    `reasons` say why it is so, where it was chosen for a folder and a network (`choose`).
     `model_options` are the network's own options, such as {"shortcut": "B"} for resnet20.
     """
 
@@ -264,6 +265,7 @@ class Recipe:
     gmac: Positive | None = None
     expected: str = ""
     differences: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     @property
     def length(self) -> str:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from cnnlab.errors import UsageError, reason_of
 from cnnlab.report.charts import Line, Row, heat_map, line_chart, row_chart
+from cnnlab.report.doubts import doubts
 from cnnlab.report.file_links import file_link
 from cnnlab.report.images import picture_file, thumbnail
 from cnnlab.report.page import (
@@ -89,6 +90,7 @@ def run_page(folder: Path, *, named_recipe: Record | None = None, macs: int | No
     data, predictions, config = (_read(folder, name) for name in ("data.json", PREDICTIONS, "config.json"))
     try:
         sections = [
+            *doubts(result),
             Section("Curves", _curves(_read_lines(folder, "metrics.jsonl"))),
             *_predicted(predictions, folder),
             *_pictures(folder),
@@ -335,6 +337,9 @@ def _pictures(folder: Path) -> list[Section]:
 def _recipe(recipe: Record, named: Record | None) -> Html:
     parts: list[Html] = [pairs({"Paper": recipe.get("paper"), "Expected": recipe.get("expected") or None})]
     parts.append(_changes(recipe, named))
+    if recipe.get("reasons"):
+        parts.append(element("h3", None, "Why this recipe"))
+        parts.append(element("ul", None, *(element("li", None, each) for each in recipe["reasons"])))
     if recipe.get("differences"):
         parts.append(element("h3", None, "Where the recipe differs from its paper"))
         parts.append(element("ul", None, *(element("li", None, each) for each in recipe["differences"])))

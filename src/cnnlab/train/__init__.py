@@ -20,7 +20,7 @@ class _Train(ModuleType):
 
     def __call__(
         self,
-        recipe: str | Recipe = "fast/cifar10",
+        recipe: str | Recipe | None = None,
         data: str | Path = "cifar10",
         *,
         run: str | Path | None = None,
@@ -58,6 +58,8 @@ class _Train(ModuleType):
     ) -> Run:
         """Train a recipe, or one by name, on `data` in the folder `run` and test it once; returns the finished run.
 
+        Without a recipe one is chosen that fits the data and the time, as `cnnlab train` does: for CIFAR-10
+        `fast/cifar10`.
         With `resume` it goes on with `run` if that has begun, and gives it as it is if it is over. All else is what
         `cnnlab train` takes, and is told of by `cnnlab.train.run.Settings`.
 
@@ -67,7 +69,8 @@ class _Train(ModuleType):
             InterruptedRunError: asked to stop; all is saved.
             NonFiniteLossError, CheckpointError: see `cnnlab.train.loop.fit`.
         """
-        from cnnlab.train.run import Settings, go_on_or_train, train_run
+        from cnnlab.train.chosen import recipe_for_settings
+        from cnnlab.train.run import RECIPE, Settings, go_on_or_train, train_run
 
         settings = Settings(
             data=str(data),
@@ -103,6 +106,9 @@ class _Train(ModuleType):
             fsdp=fsdp,
         )
         folder = Path(run) if run is not None else None
+        if recipe is None:
+            begun = resume and folder is not None and (folder / RECIPE).is_file()
+            recipe = str(folder / RECIPE) if begun and folder is not None else recipe_for_settings(settings)
         return go_on_or_train(recipe, settings, folder) if resume else train_run(recipe, settings, folder)
 
 

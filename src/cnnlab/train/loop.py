@@ -21,7 +21,7 @@ from cnnlab.evaluate.protocols import PROTOCOLS
 from cnnlab.models.device import place_network, return_freed_memory
 from cnnlab.models.layers import Network
 from cnnlab.models.precision import resolve_precision
-from cnnlab.recipes.recipe import Ema, Recipe, WarmupUntilError
+from cnnlab.recipes.recipe import Ema, Plateau, Recipe, WarmupUntilError
 from cnnlab.train import checkpoint as checkpoints
 from cnnlab.train.average import new_share, update_average
 from cnnlab.train.bad_step import STOP, OnBadStep, what_is_wrong
@@ -32,9 +32,10 @@ from cnnlab.train.distributed import ALONE_TEAM, Team, refuse_several
 from cnnlab.train.freeze import Frozen, freeze
 from cnnlab.train.graphed import AHEAD_STEPS, GraphedStep, Reading, use_graphs, why_not
 from cnnlab.train.hardest import Proxy
+from cnnlab.train.learning import Learning, guess_loss
 from cnnlab.train.leave_out import leave_out
 from cnnlab.train.losses import build_loss
-from cnnlab.train.memory import Fits, batch_trial, does_not_fit, is_out_of_memory
+from cnnlab.train.memory import Fits, batch_trial, does_not_fit, is_out_of_memory, norms_have_values
 from cnnlab.train.optim import build_optimizers, in_use, set_lr, slow_body, start_at_rest
 from cnnlab.train.patience import waited_epochs
 from cnnlab.train.pretrained import Source, load_pretrained
@@ -49,6 +50,8 @@ from cnnlab.train.watch import Moment, StepWatch, Watch, WatchSteps
 from cnnlab.types import Preprocess
 
 LOG_STEPS = 20  # steps a training record sums up
+VALIDATION_STEPS = 20  # between two validations at least, of trainings of more than so many epochs:
+SHOWN_VALIDATIONS = 40
 CALIBRATION_IMAGES = 5_000  # training images a network may look at before the first step
 
 
@@ -183,6 +186,15 @@ class Training:
             stretch=minutes is not None,
         )
         self.progress = Progress(warming_up=isinstance(recipe.warmup, WarmupUntilError))
+        self.learning = Learning(
+            guess_loss(
+                recipe,
+                parts.train.labels,
+                len(parts.class_names),
+                class_weights=class_weights,
+                image_weights=image_weights,
+            )
+        )
         self.eval_seconds_per_image: float | None = None  # of one view, once a validation has been timed
         self.unreadable: list[str] = []  # photos left out so far, each with its reason
         self.damaged: list[str] = []  # photos used so far that are damaged, each with its reason
@@ -302,7 +314,7 @@ class Training:
 
     def _end_epoch(self, epoch: int, lr: float) -> None:
         """Validate where an epoch, or the training, is over; with the training the last record is written."""
-        if self.clock.step % self._epoch_steps == 0 or self.clock.done:
+        if (self.clock.step % self._epoch_steps == 0 and (epoch + 1) % self._epochs_apart == 0) or self.clock.done:
             self.validate(epoch)
         if self.done and self.progress.window.steps:  # out of patience, or the last step was left out
             self._log_window(self.clock, epoch, lr)
@@ -310,6 +322,14 @@ class Training:
     @property
     def _epoch_steps(self) -> int:
         return self.batches.steps_per_epoch
+
+    @property
+    def _epochs_apart(self) -> int:
+        """Epochs between two validations: one, but more of a few steps each where nothing waits for a validation."""
+        waits = self.patience is not None or isinstance(self.recipe.schedule, Plateau)
+        if waits or self.clock.total_steps <= SHOWN_VALIDATIONS * self._epoch_steps:
+            return 1
+        return max(1, VALIDATION_STEPS // self._epoch_steps)
 
     def _shape(self) -> Hashable:
         """What the next step's batch has in common with others of its shape that are trained alike."""
@@ -437,7 +457,8 @@ class Training:
         """
         self.statistics.keep()
         used, good = in_use(self.optimizers), self._is_good
-        result = train_step(self.network, forward, images, labels, used, self.scaler, self.rule, good)
+        with norms_have_values(self.recipe):
+            result = train_step(self.network, forward, images, labels, used, self.scaler, self.rule, good)
         if good(result):
             self.team.average_statistics(self.network)
         else:
@@ -570,6 +591,10 @@ class Training:
         )
         if isinstance(self.recipe.warmup, WarmupUntilError) and 1 - top1 < self.recipe.warmup.error:
             self.progress.warming_up = False
+        self.learning.add(clock.step, window.loss / window.steps)
+        doubt = self.learning.doubt(clock.step, clock.share)
+        if doubt is not None:
+            self.watch.said(doubt)
         self.progress.window = Window()
 
     # -- validation -------------------------------------------------------------------------------------
@@ -677,6 +702,7 @@ class Training:
                 f"the processes found different checkpoints in {self.run.path}; it must be on storage that all share"
             )
         self.run.drop_records_after(self.clock.step)
+        self.learning.take_up(read_records(self.run.path))
 
     def go_to(self, saved: checkpoints.Checkpoint) -> None:
         """Be where a checkpoint was written."""

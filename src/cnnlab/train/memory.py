@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -146,3 +147,23 @@ def with_largest_batch(recipe: Recipe, fits: Fits, *, images: int, device: torch
         optimizer = replace(optimizer, lr=times * optimizer.lr)
     said = f"batch size: {size:,}, {times} times the recipe's, the largest that was tried and fits; {lr}"
     return replace(recipe, batch_size=size, optimizer=optimizer), said
+
+
+@contextlib.contextmanager
+def norms_have_values(recipe: Recipe) -> Iterator[None]:
+    """Say in our words that a batch of one image leaves a batch norm a single value, which has no variance.
+
+    Raises:
+        UsageError: it does.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        size, pieces = recipe.batch_size, recipe.accumulate
+        taken = f"a batch of {size:,}" + (f" in {pieces:,} pieces" if pieces > 1 else "")
+        raise UsageError(
+            f"{recipe.model} has batch normalisation over maps of one pixel, which needs two images a step at least; "
+            f"this is {taken}: give --batch-size {2 * pieces} or more, or larger images (--set folder_pixels=64)"
+        ) from None

@@ -24,7 +24,7 @@ from cnnlab.data.photos import Photos
 from cnnlab.data.smaller import with_pixels, with_train_images
 from cnnlab.data.whitening import load_whitening, save_whitening
 from cnnlab.errors import DataError, UsageError, command
-from cnnlab.evaluate.answers import answers_from
+from cnnlab.evaluate.answers import Answers, answers_from
 from cnnlab.evaluate.classifier import Classifier, Config, save
 from cnnlab.evaluate.examine import examine
 from cnnlab.evaluate.predict import macs_per_image
@@ -34,6 +34,7 @@ from cnnlab.models.describe import count_parameters
 from cnnlab.models.device import keep_freed_memory
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.catalog import get_recipe
+from cnnlab.recipes.choose import fit_batch
 from cnnlab.recipes.recipe import Plateau, Recipe
 from cnnlab.report.curves import draw_curves
 from cnnlab.report.run_page import flat
@@ -54,6 +55,7 @@ from cnnlab.train.distributed import (
 )
 from cnnlab.train.image_size import fit_images
 from cnnlab.train.inputs import preprocess_for
+from cnnlab.train.learning import Answered, judge, what_to_try
 from cnnlab.train.loop import Training, fit
 from cnnlab.train.lr_range import HIGHEST, LOWEST, STEPS, LrRange, find_lr, with_lr
 from cnnlab.train.memory import with_largest_batch
@@ -252,6 +254,7 @@ def require_the_same(folder: Path, recipe: Recipe, settings: Settings) -> None:
         UsageError: names each difference.
     """
     before = Settings(**json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
+    recipe, _ = fit_batch(recipe, json.loads((folder / DATA).read_text(encoding="utf-8"))["train_images"])
     began = {**flat(recipes.to_dict(recipes.read(folder / RECIPE))), **asdict(anchored(before))}
     given = {**flat(recipes.to_dict(recipe)), **asdict(anchored(settings))}
     found = {"batch_size", "optimizer.lr", "epochs"} if settings.auto_batch_size or settings.auto_lr else set()
@@ -285,8 +288,10 @@ def try_lrs(
     """
     recipe = get_recipe(recipe) if isinstance(recipe, str) else recipe
     require_model(recipe.model)
+    watch = watch or Watch()
     with TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "run", resume=False) as run:
-        training = Inputs.gather(recipe, settings, run, watch or Watch()).training(recipe, settings, Watch())
+        inputs = Inputs.gather(recipe, settings, run, watch)
+        training = inputs.training(_fitted(recipe, inputs, watch), settings, Watch())
         return find_lr(training, lowest=lowest, highest=highest, steps=steps)
 
 
@@ -334,7 +339,7 @@ def _train(
         _compare_data(run, parts)
     started = time.perf_counter()
     if resume is None:
-        recipe, settings = _find_auto(recipe, settings, inputs, watch)
+        recipe, settings = _find_auto(_fitted(recipe, inputs, watch), settings, inputs, watch)
     found_seconds = time.perf_counter() - started
     training = inputs.training(recipe, settings, watch, watch_steps)
     training.clock.spend(team.of_first(found_seconds))  # a time budget pays for it
@@ -422,6 +427,16 @@ class Inputs:
             gpu_jpegs=settings.gpu_jpegs,
             team=self.team,
         )
+
+
+def _fitted(recipe: Recipe, inputs: Inputs, watch: Watch) -> Recipe:
+    """The recipe with a batch that there are images for; says so, and why the recipe was chosen if it was."""
+    for reason in recipe.reasons:
+        watch.said(reason)
+    recipe, said = fit_batch(recipe, len(inputs.parts.train))
+    if said is not None:
+        watch.said(said)
+    return recipe
 
 
 def _find_auto(recipe: Recipe, settings: Settings, inputs: Inputs, watch: Watch) -> tuple[Recipe, Settings]:
@@ -558,6 +573,7 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
         result["left_out"] = training.unreadable
     if training.damaged:
         result["damaged"] = training.damaged
+    result |= _judged(training, answers)
     run.write_json(RESULT, result)
     if team.world.first:
         report_run(run.path, answers, part)
@@ -569,6 +585,16 @@ def _file_of(part: Part | Photos, index: int) -> str | None:
     """Where an image of a part lies, None where it is not a file of its own, or of a name that cannot be typed."""
     path = file_of(part, index)
     return str(path) if path is not None and str(path).isprintable() else None
+
+
+def _judged(training: Training, answers: Answers | None) -> dict[str, Any]:
+    """Whether it learned, as the result says it."""
+    names, learning = training.parts.class_names, training.learning
+    answered = Answered.of(answers.split, answers.guesses, answers.labels, len(names)) if answers else None
+    verdict = judge(learning, answered, names)
+    advice = () if verdict.learned else what_to_try(training.recipe, training.parts.name, learning, training.clock.step)
+    told = {"train_loss": learning.loss, "guess_loss": learning.guess}
+    return {"learned": verdict.learned, "warnings": list(verdict.warnings), "try": list(advice), **told}
 
 
 def _last_test(split: Split, images: int, training: Training) -> str:

@@ -69,7 +69,7 @@ def run_seeds(
 def summary(folder: Path, about: Result, results: Sequence[Result], failed: Sequence[Result]) -> Result:
     """What the seeds say together, as `run_seeds` returns it."""
     found: Result = {**about, **(results[0] if results else {}), "run": str(folder)}
-    found |= {"runs": list(results), "failed": list(failed)}
+    found |= {"runs": list(results), "failed": list(failed), **_worst_verdict(results)}
     for part in ("test", "val"):
         if results and all(part in each for each in results):
             over_seeds = spread([each[part]["top1"] for each in results])
@@ -77,6 +77,12 @@ def summary(folder: Path, about: Result, results: Sequence[Result], failed: Sequ
             interval = list(over_seeds.interval95) if over_seeds.interval95 is not None else own
             found[part] = {**found[part], "mean": over_seeds.mean, "std": over_seeds.std, "interval95": interval}
     return found
+
+
+def _worst_verdict(results: Sequence[Result]) -> Result:
+    """What the seed that learned least says of its learning: one that did not, else one of which it cannot be told."""
+    worst = next((each for verdict in (False, None) for each in results if each.get("learned", True) is verdict), {})
+    return {name: worst[name] for name in ("learned", "warnings", "try") if name in worst}
 
 
 def _write(
