@@ -41,3 +41,7 @@ def test_names_that_differ_only_in_case_are_told_apart() -> None:
     assert len(images) == 2
     assert images.find("A.jpg") == "x/A.jpg"
     assert images.find("a") == "x/a.jpg"
+
+
+def test_endless_paths_take_no_time() -> None:
+    assert IMAGES.find("a/" * 60_000 + "test/7.jpg") == "test/7.jpg"

@@ -15,7 +15,7 @@ from .conftest import touch
 def look(folder: Path, part: str) -> tuple[Folder, Beside]:
     root = read_tree(folder).root
     found = next(each for each in root.walk() if each.path == part)
-    return found, Beside(folder, (found, root), tuple(root.image_paths()))
+    return found, Beside(folder, (found, root), root)
 
 
 def read(folder: Path, part: str, split: Split | None, classes: tuple[str, ...] = ()) -> Flat | None:

@@ -226,3 +226,17 @@ def test_damaged_photos_are_used_and_named(photos: Photos) -> None:
     assert sum(len(part) for part in (parts.train, parts.val, parts.test) if part is not None) == 9
     assert any(note.startswith("1 damaged photos are used as far as they can be read") for note in parts.notes)
     assert any("cat/spoilt.jpg: Corrupt JPEG data" in note for note in parts.notes)
+
+
+def test_splitting_again_does_not_obey_what_was_written_before(photos: Photos) -> None:
+    folder = photos({"cat": 10, "dog": 10})
+    for name in ("cat", "dog"):
+        for path in sorted((folder / name).iterdir()):
+            path.rename(folder / f"{name}_{path.name}")
+        (folder / name).rmdir()
+    out = folder / "manifest.csv"
+    assert split_folder(folder, out, val=0.2, test=0.2) == {"train": 12, "val": 4, "test": 4}
+    before = out.read_text()
+    assert split_folder(folder, out, val=0.2, test=0.2, seed=1) == {"train": 12, "val": 4, "test": 4}
+    assert out.read_text() != before
+    assert split_folder(folder, out, val=0.1, test=0) == {"train": 18, "val": 2, "test": 0}

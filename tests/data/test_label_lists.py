@@ -116,3 +116,10 @@ def test_which_files_may_be_lists(tmp_path: Path) -> None:
     assert [path.name for path in candidates([tmp_path, tmp_path / "deep"])] == [
         "Train.TSV", "labels.csv", "val.txt", "y.csv",
     ]  # fmt: skip
+
+
+def test_endless_lines_take_no_time(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("3.png cat\n" + "a " * 200_000 + "\n")
+    found = read_labels(tmp_path / "x.txt", IMAGES)
+    assert found is not None
+    assert [label for label, _ in found.labels.values()] == ["cat"]

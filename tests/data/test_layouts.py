@@ -230,3 +230,16 @@ def test_how_it_was_read_is_said_where_it_may_surprise(tmp_path: Path) -> None:
         f"{folder}: left alone, lying beside the folders by class: sample.jpg",
         f"{folder}: the outer folders are the classes: farm (with cow, hen), pets (with cat, dog)",
     )
+
+
+def test_a_list_of_numbers_is_read_as_numbers_throughout(tmp_path: Path) -> None:
+    folder = touch(tmp_path, *paths("train/1", "train/2", "train/3"), *(f"val/{number}.jpg" for number in range(6)))
+    (folder / "val.txt").write_text("".join(f"{number}.jpg {number % 3}\n" for number in range(6)))
+    assert read(folder)["val"] == {"1": 2, "2": 2, "3": 2}
+    labels = {entry.path: entry.label for entry in scan(folder).entries}
+    assert [labels[f"val/{number}.jpg"] for number in range(3)] == ["1", "2", "3"]
+    (folder / "val.txt").write_text("".join(f"{number}.jpg {number % 2 + 1}\n" for number in range(6)))
+    with pytest.raises(
+        DataError, match=r"as names of classes: 1 is '1', 2 is '2'; or counting the sorted .*: 1 is '2'"
+    ):
+        scan(folder)

@@ -11,6 +11,8 @@ from cnnlab.data.decode import SUFFIXES
 from cnnlab.data.part_names import part_of_name
 from cnnlab.errors import DataError
 
+_MOST_FOLDERS = 64  # of a path that are compared; cells may be endless
+
 
 class FileIndex:
     """The images of a folder, by every end of their paths (with /, relative to it), endings aside."""
@@ -56,7 +58,7 @@ class FileIndex:
 
 def _ends(path: str) -> list[str]:
     """All ends of a path, the longest first: a/b/c, b/c, c."""
-    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+    parts = [part for part in path.split("/") if part not in ("", ".", "..")][-_MOST_FOLDERS:]
     return ["/".join(parts[first:]) for first in range(len(parts))]
 
 

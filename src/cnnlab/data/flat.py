@@ -33,15 +33,20 @@ class Flat:
 
 @dataclass(frozen=True)
 class Beside:
-    """What lies around flat images: the data folder `root`, the `folders` where lists may lie, all its `images`."""
+    """What lies around flat images: the data folder `root`, the `folders` where lists may lie, and `all` in it.
+
+    `ignore` is no list.
+    """
 
     root: Path
     folders: tuple[Folder, ...]
-    images: tuple[str, ...]
+    all: Folder
+    ignore: Path | None = None
 
     def lists(self) -> list[Path]:
-        """The files that may be lists of classes, by name."""
-        return candidates([self.root / folder.path for folder in self.folders])
+        """The files that may be lists of classes, by name, but for the one to ignore."""
+        found = candidates([self.root / folder.path for folder in self.folders])
+        return [path for path in found if self.ignore is None or path.resolve() != self.ignore.resolve()]
 
 
 def read_flat(folder: Folder, split: Split | None, beside: Beside, classes: Sequence[str] = ()) -> Flat | None:
@@ -83,13 +88,12 @@ def _lists(paths: Sequence[str], split: Split | None, beside: Beside) -> list[La
         places.append(path)
     found = [each for path in dict.fromkeys(places) if (each := read_labels(path, index)) is not None]
     if split in (Split.VAL, Split.TEST):
-        others = FileIndex(set(beside.images) - set(paths))
-        found = [each for each in found if not _is_of_others(each, split, paths, others, beside)]
+        found = [each for each in found if not _is_of_others(each, split, paths, beside)]
     own = [each for each in found if split is not None and part_in_name(each.path.stem) is split and each.labels]
     return own or found
 
 
-def _is_of_others(found: LabelList, split: Split, paths: Sequence[str], others: FileIndex, beside: Beside) -> bool:
+def _is_of_others(found: LabelList, split: Split, paths: Sequence[str], beside: Beside) -> bool:
     """Whether a list that is called after no part, and lies in none, names images of other parts by the same names.
 
     labels.csv with 1, 2, 3 for train/1.jpg says nothing of test/1.jpg.
@@ -97,7 +101,7 @@ def _is_of_others(found: LabelList, split: Split, paths: Sequence[str], others: 
     inside = (beside.root / paths[0]).is_relative_to(found.path.parent) and found.path.parent != beside.root
     if part_in_name(found.path.stem) is split or (inside and part_of_name(found.path.parent.name) is split):
         return False
-    elsewhere = read_labels(found.path, others)
+    elsewhere = read_labels(found.path, FileIndex(set(beside.all.image_paths()) - set(paths)))
     return elsewhere is not None and len(elsewhere.missing) < len(found.labels) + len(found.unlabelled)
 
 
@@ -155,7 +159,7 @@ def _missing(found: LabelList, beside: Beside) -> tuple[str, ...]:
     """Say which images a list names that are nowhere; refuses a list most of which are."""
     if not found.missing:
         return ()
-    index = FileIndex(beside.images)
+    index = FileIndex(beside.all.image_paths())
     missing = [cell for cell in found.missing if index.find(cell) is None]
     said = f"{printable(str(found.path))} names {len(missing):,} images that are not there: {_some(missing)}"
     if len(missing) > len(found.labels):

@@ -176,7 +176,7 @@ def split_folder(
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; check the path")
     of_rest = val / (1 - test)  # val is taken after test is gone
-    found = without_placeholders(folder, scan(folder))
+    found = without_placeholders(folder, scan(folder, ignore=manifest))
     entries = fill_splits(found.entries, val_fraction=of_rest, test_fraction=test, seed=seed)
     if say:
         for note in found.notes:

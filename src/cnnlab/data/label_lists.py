@@ -34,6 +34,7 @@ _NOT_TABLES = re.compile(
 )
 _SUBMISSION = re.compile(r"submi(t|ssion)", re.I)
 _SAMPLE_ROWS = 300
+_MOST_WORDS = 40  # of a class in a line that nothing else parts; lines may be endless
 _SHOWN = 3
 
 
@@ -118,7 +119,8 @@ def _part_lines(table: Table, images: FileIndex) -> Table | None:
     rows: list[Row] = []
     for (line,) in table.rows:
         ends = [match.start() for match in re.finditer(r"\s+", line)]
-        end = next((end for end in reversed(ends) if _is_there(line[:end], images)), ends[0] if ends else len(line))
+        behind = reversed(ends[-_MOST_WORDS:])
+        end = next((end for end in behind if _is_there(line[:end], images)), ends[0] if ends else len(line))
         rows.append((line[:end], line[end:].strip()))
     return Table(table.path, tuple(rows), table.lines) if any(rest for _, rest in rows) else None
 

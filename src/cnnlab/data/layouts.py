@@ -28,8 +28,10 @@ _PICTURES = {"images", "image", "imgs", "img", "jpegimages"}
 _SHOWN = 5
 
 
-def scan(folder: Path) -> Listing:
+def scan(folder: Path, *, ignore: Path | None = None) -> Listing:
     """List the images of `folder`, whatever its layout, with their classes, and the parts that it has by itself.
+
+    `ignore` is a file in it that is not read as a list, one that is to be written.
 
     Raises:
         DataError: there are no images, what they are cannot be told, or a class of train is empty.
@@ -37,7 +39,7 @@ def scan(folder: Path) -> Listing:
     tree = read_tree(folder)
     refuse_no_images(folder, tree)
     refuse_boxes(folder, tree.root)
-    found = _Scan(folder, tree, (tree.root,)).read(tree.root)
+    found = _Scan(folder, tree, (tree.root,), ignore).read(tree.root)
     held = {entry.path.rpartition("/")[0] for entry in found.entries}
     labels = {entry.label for entry in found.entries}
     others = [
@@ -56,6 +58,7 @@ class _Scan:
     root: Path
     tree: Tree
     above: tuple[Folder, ...]
+    ignore: Path | None
 
     def read(self, base: Folder) -> Listing:
         """List the images of the data set whose folder is `base`, or one inside it that holds all images."""
@@ -228,7 +231,7 @@ class _Scan:
         )
 
     def _beside(self) -> Beside:
-        return Beside(self.root, self._places(), tuple(self.tree.root.image_paths()))
+        return Beside(self.root, self._places(), self.tree.root, self.ignore)
 
     def _places(self) -> tuple[Folder, ...]:
         """Where lists may lie: in the folders from the data folder down, and in those without images beside these."""
