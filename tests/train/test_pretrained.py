@@ -11,10 +11,11 @@ from safetensors.torch import save_file
 
 from cnnlab.errors import DataError, UnknownNameError, UsageError
 from cnnlab.models.catalog import create_model
+from cnnlab.models.official_weights import find_weights
 from cnnlab.recipes import get_recipe, with_settings
 from cnnlab.recipes.recipe import CopyLayers
 from cnnlab.train import pretrained
-from cnnlab.train.pretrained import OFFICIAL, Source, find_source, load_pretrained, with_options_of
+from cnnlab.train.pretrained import OFFICIAL, Source, find_source, load_pretrained, warn_of_seen, with_options_of
 from cnnlab.train.run import Settings, resume_run, train_run
 from cnnlab.types import Preprocess
 from tests.conftest import CLASSES, PIXELS
@@ -71,8 +72,9 @@ def test_a_name_that_is_nothing_is_refused_with_the_nearest(tmp_path: Path) -> N
 
 def test_with_as_many_classes_all_of_a_file_is_loaded(digits: Path) -> None:
     network = create_model("resnet20", num_classes=7)
-    said = load_pretrained(network, "resnet20", find_source(str(digits)), [str(n) for n in range(7)])
-    assert said == f"starts from the weights of {digits}"
+    said = load_pretrained(network, "resnet20", find_source(str(digits)), [str(n) for n in range(7)]).said
+    assert said.startswith(f"starts from the weights of {digits}; the file does not say how its images were normalised")
+    assert "; the file may as well be plain20 (no shortcuts) or " in said
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in weights_of(digits).items())
 
 
@@ -81,23 +83,25 @@ def test_where_in_a_file_the_weights_were_found_is_said(digits: Path, tmp_path: 
     path = tmp_path / "checkpoint.pth.tar"
     torch.save({"net": state, "epoch": 3, "optimizer": {"state": {2**47: {"m": torch.zeros(3)}}}}, path)
     network = create_model("resnet20", num_classes=7)
-    said = load_pretrained(network, "resnet20", find_source(str(path)), [str(number) for number in range(7)])
-    assert said == f"starts from the weights of {path}; taken from 'net'; names without 'module.'"
+    said = load_pretrained(network, "resnet20", find_source(str(path)), [str(number) for number in range(7)]).said
+    assert said.startswith(f"starts from the weights of {path}; ")
+    assert "; taken from 'net'; names without 'module.'" in said
 
 
 def test_with_other_classes_the_last_layer_stays_as_it_was(digits: Path) -> None:
     network = create_model("resnet20", num_classes=4)
     head = network.state_dict()["fc.weight"].clone()
     said = load_pretrained(network, "resnet20", find_source(str(digits)), list("abcd"))
-    assert said == f"starts from the weights of {digits}, all but fc, which starts anew for the 4 classes"
+    assert said.said.startswith(f"starts from the weights of {digits}, all but fc, which starts anew for the 4 classes")
+    assert not said.whole
     assert torch.equal(network.state_dict()["fc.weight"], head)
     assert torch.equal(network.state_dict()["conv1.weight"], weights_of(digits)["conv1.weight"])
 
 
 def test_as_many_but_other_classes_of_a_run_start_the_last_layer_anew(digits: Path) -> None:
     source = Source("a run", digits, "resnet20", class_names=tuple("abcdefg"))
-    assert "all but fc" in load_pretrained(create_model("resnet20", num_classes=7), "resnet20", source, "gfedcba")
-    assert "all but" not in load_pretrained(create_model("resnet20", num_classes=7), "resnet20", source, "abcdefg")
+    assert "all but fc" in load_pretrained(create_model("resnet20", num_classes=7), "resnet20", source, "gfedcba").said
+    assert "all but" not in load_pretrained(create_model("resnet20", num_classes=7), "resnet20", source, "abcdefg").said
 
 
 def test_a_file_of_another_network_is_refused_as_it_is(digits: Path) -> None:
@@ -115,7 +119,7 @@ def test_layers_of_another_network_are_copied_where_the_recipe_names_them(digits
     copy = CopyLayers(model="resnet20", layers=(("conv1", "conv1"), ("layer1.4.conv2", "layer1.1.conv2"), ("fc", "fc")))
     source = Source("runs/a", digits, "resnet20", class_names=tuple("abcdefg"))
     network = create_model("resnet32", num_classes=4)
-    said = load_pretrained(network, "resnet32", source, "abcd", copy)
+    said = load_pretrained(network, "resnet32", source, "abcd", copy).said
     assert said == (
         "2 layers start as those of the resnet20 in runs/a: conv1, layer1.4.conv2; fc starts anew, for another "
         "number of classes"
@@ -143,6 +147,8 @@ def test_a_run_starts_from_another_sees_as_it_did_and_resumes_without_it(
     assert any(
         line.startswith(f"starts from the weights of {old}; images are normalised as there") for line in watch.lines
     )
+    (looked,) = [line for line in watch.lines if line.startswith("before the first step: validation accuracy ")]
+    assert "% of " in looked
     before, after = weights_of(old / "model.safetensors"), weights_of(run.folder / "model.safetensors")
     moved = [name for name in before if not torch.equal(before[name], after[name])]
     assert moved
@@ -176,3 +182,46 @@ def test_a_run_with_options_of_its_own_is_taken_as_it_is(tmp_path: Path, shapes:
     assert second.result["parameters"] == first.result["parameters"]
     assert with_options_of(plain, str(first.folder)).model_options == {"width": 4, "units": 1}
     assert with_options_of(replace(plain, model="resnet20"), str(first.folder)).model_options == {}
+
+
+def test_a_file_s_options_are_found_from_its_shapes(tmp_path: Path) -> None:
+    path = tmp_path / "b.pth"
+    torch.save(create_model("resnet20", shortcut="B", num_classes=7).state_dict(), path)
+    assert find_source(str(path), "resnet20").options == {"shortcut": "B"}
+    assert find_source(str(path), "resnet32").options == {}
+
+
+def test_a_published_file_is_known_by_its_sum(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    akamaster = find_weights("resnet20")
+    monkeypatch.setattr(pretrained, "find_by_sha256", lambda digest: akamaster if len(digest) == 64 else None)
+    source = find_source(str(digits))
+    assert (source.name, source.path, source.model) == (str(digits), digits, "resnet20")
+    assert source.preprocess == akamaster.preprocess
+    named = digits.with_name(akamaster.filename)
+    named.write_bytes(digits.read_bytes())
+    monkeypatch.setattr(pretrained, "find_by_sha256", lambda digest: None)
+    assert find_source(str(named)).model is None, "a name proves nothing"
+
+
+def test_two_published_files_of_one_network_are_told_apart() -> None:
+    source = find_source("cifar10_resnet20-4118986f.pt")
+    assert (source.name, source.model, source.options) == (
+        "cifar10_resnet20-4118986f.pt",
+        "resnet20",
+        {"shortcut": "B"},
+    )
+
+
+def test_the_first_layer_is_adapted_to_grey_images(digits: Path) -> None:
+    network = create_model("resnet20", num_classes=7, in_channels=1)
+    said = load_pretrained(network, "resnet20", find_source(str(digits)), [str(n) for n in range(7)])
+    assert "the first layer, conv1, is adapted: its 3 input channels are summed to 1" in said.said
+    assert said.whole
+
+
+def test_validation_images_that_were_seen_are_warned_of(digits: Path) -> None:
+    published = find_source("resnet20")
+    assert "too high" in str(warn_of_seen(published, "cifar10", published.class_names or ()))
+    assert warn_of_seen(published, "photos/", ("cat", "dog")) is None
+    assert "if the file was trained on all" in str(warn_of_seen(find_source(str(digits)), "cifar10", ()))
+    assert warn_of_seen(find_source(str(digits)), "photos/", ("cat", "dog")) is None

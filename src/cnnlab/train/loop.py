@@ -17,6 +17,7 @@ from cnnlab.data.loader import Batch, Weights
 from cnnlab.data.parts import Parts
 from cnnlab.errors import CheckpointError, InterruptedRunError, UsageError, command
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy
+from cnnlab.evaluate.predict import Outcome
 from cnnlab.evaluate.protocols import PROTOCOLS
 from cnnlab.models.device import place_network, return_freed_memory
 from cnnlab.models.layers import Network
@@ -38,7 +39,7 @@ from cnnlab.train.losses import build_loss
 from cnnlab.train.memory import Fits, batch_trial, does_not_fit, is_out_of_memory, norms_have_values
 from cnnlab.train.optim import build_optimizers, in_use, set_lr, slow_body, start_at_rest
 from cnnlab.train.patience import waited_epochs
-from cnnlab.train.pretrained import Source, load_pretrained
+from cnnlab.train.pretrained import Source, load_pretrained, warn_of_seen
 from cnnlab.train.progress import Progress, Window
 from cnnlab.train.record import FLOW, RunFolder, read_records
 from cnnlab.train.saver import Saver
@@ -137,8 +138,13 @@ class Training:
             watch.said(note)
         self.full_pixels = self.batches.pixels
         self.network = build_network(recipe, parts, seed)
+        self.first_look = False  # whether the weights that it starts from can be validated before the first step
         if pretrained is not None:
-            watch.said(load_pretrained(self.network, recipe.model, pretrained, parts.class_names, recipe.start))
+            started = load_pretrained(self.network, recipe.model, pretrained, parts.class_names, recipe.start)
+            watch.said(started.said)
+            self.first_look = started.whole
+            if started.whole and (warning := warn_of_seen(pretrained, parts.name, parts.class_names)) is not None:
+                watch.said(f"warning: {warning}")
         self.network = team.with_synced_norms(place_network(self.network, device))
         if pretrained is None:
             self._calibrate()
@@ -614,16 +620,7 @@ class Training:
         if len(self.parts.val) == 0:
             return
         started = time.perf_counter()
-        with resolve_precision(self.recipe.test_precision, self.device).autocast():
-            found = self.team.predict_part(
-                self.tested_network,
-                self.parts.val,
-                PROTOCOLS["center"],
-                self.preprocess,
-                self.device,
-                max_bad=self._max_bad,
-            )
-        self._name_unreadable(found.bad)
+        found = self._answer_val()
         top1 = top_k_accuracy(found.probabilities, found.labels)
         loss = negative_log_likelihood(found.probabilities, found.labels)
         self.progress.val_errors.append(1 - top1)
@@ -644,6 +641,32 @@ class Training:
             }
         )
         self.watch.validated(epoch, top1, loss)
+
+    def _answer_val(self) -> Outcome:
+        with resolve_precision(self.recipe.test_precision, self.device).autocast():
+            found = self.team.predict_part(
+                self.tested_network,
+                self.parts.val,
+                PROTOCOLS["center"],
+                self.preprocess,
+                self.device,
+                max_bad=self._max_bad,
+            )
+        self._name_unreadable(found.bad)
+        return found
+
+    def look_first(self) -> None:
+        """Say how good the weights are that it starts from, on the validation split, before the first step."""
+        if len(self.parts.val) == 0 or not self.first_look or self.clock.step:
+            return
+        started = time.perf_counter()
+        found = self._answer_val()
+        top1 = top_k_accuracy(found.probabilities, found.labels)
+        self.clock.spend(self.team.of_first(time.perf_counter() - started))
+        self.watch.said(
+            f"before the first step: validation accuracy {100 * top1:.2f}% of {len(found.labels):,} images; much less "
+            "than the weights are known for means another network or other preprocessing"
+        )
 
     def _name_unreadable(self, of_val: Sequence[str]) -> None:
         """Say which photos could not be read so far, each once, others taking their places; and which are damaged."""
@@ -739,6 +762,7 @@ def fit(training: Training) -> None:
 def _fit(training: Training, stop: StopRequest) -> None:
     training.team.wait_for_all()
     training.team.settle(training.pass_through)
+    training.look_first()
     saved_at = time.monotonic()
     if training.on_bad_step.action == "rollback" and training.clock.step == 0:
         training.save()  # something to go back to

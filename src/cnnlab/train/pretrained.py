@@ -10,15 +10,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnnlab.data.named import is_name
 from cnnlab.data.whitening import load_whitening
 from cnnlab.errors import DataError, UnknownNameError, UsageError
 from cnnlab.evaluate.class_match import same_classes
 from cnnlab.evaluate.classifier import WEIGHTS, read_config
-from cnnlab.evaluate.locate import CONFIG, is_published
+from cnnlab.evaluate.locate import CONFIG
 from cnnlab.evaluate.pretrained import class_names, fetch_weights
 from cnnlab.models.catalog import create_model
 from cnnlab.models.layers import Network
-from cnnlab.models.official_weights import Weights, find_weights
+from cnnlab.models.official_weights import Weights, find_by_sha256, find_weights
+from cnnlab.models.recognise import fit
+from cnnlab.models.weight_files import read_weights
 from cnnlab.models.weights import LoadReport, load_weights
 from cnnlab.recipes.recipe import CopyLayers, Recipe
 from cnnlab.types import Preprocess
@@ -38,6 +41,7 @@ class Source:
         preprocess: how that network saw its images; None where a file does not say.
         class_names: the classes it was trained for; None where nobody says.
         options: of the network's builder, such as its width.
+        trained_on: the published data set that the weights have seen; None where nobody says.
     """
 
     name: str
@@ -46,6 +50,15 @@ class Source:
     preprocess: Preprocess | None = None
     class_names: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    trained_on: str | None = None
+
+
+@dataclass(frozen=True)
+class Started:
+    """What was loaded and what was not, in a sentence or two; `whole` where the last layer was loaded, too."""
+
+    said: str
+    whole: bool
 
 
 def find_source(name: str, model: str | None = None) -> Source:
@@ -64,7 +77,7 @@ def find_source(name: str, model: str | None = None) -> Source:
         names = config.labels.names
         return Source(name, path / WEIGHTS, config.architecture, config.preprocess, names, config.options)
     if path.is_file() or (path.suffix in FILES and path.parent != Path()):
-        return _published(find_weights(path.name), path) if is_published(path.name) else Source(name, path)
+        return _file(name, path, model)
     if name == OFFICIAL and model is None:
         raise UsageError(
             "--pretrained without a value takes the published weights of --model; name one: --model resnet18"
@@ -92,22 +105,32 @@ def with_options_of(recipe: Recipe, pretrained: str | None) -> Recipe:
     return replace(recipe, model_options={**recipe.model_options, **source.options})
 
 
+def _file(name: str, path: Path, model: str | None) -> Source:
+    """A file, which its SHA-256 may show to be a published one, and its shapes to have options of the network."""
+    if not path.is_file():
+        return Source(name, path)
+    weights = read_weights(path)
+    if (found := find_by_sha256(weights.sha256)) is not None:
+        return replace(_published(found, path), name=name)
+    shapes = {each: tuple(tensor.shape) for each, tensor in weights.tensors.items()}
+    candidate = fit(model, shapes) if model is not None else None
+    return Source(name, path) if candidate is None else Source(name, path, options=candidate.own_options())
+
+
 def _published(found: Weights, path: Path | None) -> Source:
     """Published weights; a file with "background" before its classes has no head that could be kept."""
     names = class_names(found)
     kept = names if len(names) == found.classes else ()
-    return Source(found.name, path, found.name, found.preprocess, kept)
+    name = found.name if find_weights(found.name) is found else found.filename
+    return Source(name, path, found.name, found.preprocess, kept, found.options, found.trained_on)
 
 
 def load_pretrained(
     network: Network, model: str, source: Source, classes: Sequence[str], copy: CopyLayers | None = None
-) -> str:
+) -> Started:
     """Start `network`, which is a `model`, from `source`; its last layer only where the classes are the same.
 
     Where `copy` names layers of the kind of network that `source` is, only these are copied.
-
-    Returns:
-        What was loaded and what was not, in a sentence or two.
 
     Raises:
         DataError: the weights do not fit; the message says how.
@@ -115,7 +138,7 @@ def load_pretrained(
     """
     path = source.path or fetch_weights(find_weights(source.name))
     if copy is not None and source.model == copy.model != model:
-        return _copy_layers(network, source, path, copy)
+        return Started(_copy_layers(network, source, path, copy), whole=False)
     if source.model not in (None, model):
         raise UsageError(
             f"{source.name} holds a {source.model}, and this run trains a {model}; add --model {source.model}, "
@@ -123,30 +146,65 @@ def load_pretrained(
         )
     if source.class_names is not None:
         same = same_classes(source.class_names, classes)
-        return _account(source, load_weights(network, path, drop_head=not same), classes)
+        return _account(source, load_weights(network, path, drop_head=not same, adapt_channels=True), classes)
     return _account(source, _load_what_fits(network, path), classes)
 
 
 def _load_what_fits(network: Network, path: Path) -> LoadReport:
     """Load a file that does not name its classes: with its last layer if that has as many, else without."""
     try:
-        return load_weights(network, path)
+        return load_weights(network, path, adapt_channels=True)
     except DataError as error:
         try:
-            return load_weights(network, path, drop_head=True)
+            return load_weights(network, path, drop_head=True, adapt_channels=True)
         except DataError:
             raise error from None
 
 
-def _account(source: Source, report: LoadReport, class_names: Sequence[str]) -> str:
+def _account(source: Source, report: LoadReport, class_names: Sequence[str]) -> Started:
     new = [name for name in report.kept if not name.endswith("num_batches_tracked")]
     said = f"starts from the weights of {source.name}"
     if new:
         layers = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in new))
         said += f", all but {layers}, which starts anew for the {len(class_names)} classes"
     if source.preprocess is not None:
-        said += "; images are normalised as there"
-    return "; ".join((said, *report.found))
+        said += f"; images are normalised as there{_in_numbers(source.preprocess)}"
+    elif source.path is not None:
+        said += "; the file does not say how its images were normalised: here they are as the recipe says"
+    told = [said, *report.found, *([report.adapted] if report.adapted else [])]
+    if report.twins and source.trained_on is None and source.class_names is None:
+        told.append(f"the file may as well be {' or '.join(report.twins)}")
+    return Started("; ".join(told), whole=not new)
+
+
+def _in_numbers(preprocess: Preprocess) -> str:
+    if preprocess.mean_image is not None or preprocess.whitening is not None:
+        return ""
+    mean, std = (",".join(f"{each:.4g}" for each in values) for values in (preprocess.mean, preprocess.std))
+    return f", by mean {mean} and deviation {std}"
+
+
+def warn_of_seen(source: Source, data: str, class_names: Sequence[str]) -> str | None:
+    """What to say of validation images that the weights may have been trained on; None where that cannot be.
+
+    A published set holds its validation images out of its training images, all of which others train on.
+    """
+    if source.trained_on is not None and source.class_names is not None:
+        same = source.trained_on == data or (
+            source.trained_on == "imagenet" and same_classes(source.class_names, class_names)
+        )
+        if not same:
+            return None
+        return (
+            f"these weights were trained on all training images of {source.trained_on}: where the validation images "
+            "are among them, validation accuracy is too high; the test images were not seen"
+        )
+    if source.path is not None and source.class_names is None and is_name(data):
+        return (
+            f"if the file was trained on all training images of {data}, it has seen the validation images, which are "
+            "some of them: validation accuracy is then too high"
+        )
+    return None
 
 
 def _copy_layers(network: Network, source: Source, path: Path, copy: CopyLayers) -> str:
