@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +97,26 @@ def test_pictures_of_odd_names_have_names_that_every_system_takes() -> None:
     assert all(len(f"{name}-integrated-gradients.png".encode()) <= 255 for name in names)
     assert names[1].endswith("-2")
     assert names[3] == r"two\nlines"
+
+
+def test_explain_and_predict_agree_and_a_single_view_is_told_apart(cli: Cli, tiny_run: Path, shapes: Path) -> None:
+    photo = shapes / "disc" / "03.jpg"
+    [answer] = cli("predict", tiny_run, photo, "--json").json["predictions"]
+    [told] = cli("explain", tiny_run, photo, "--json").json["explained"]
+    assert told["class"] == answer["names"][0]
+    assert told["probability"] == pytest.approx(answer["probabilities"][0], abs=1e-6)
+    assert list(told["probabilities"]) == answer["names"]
+    assert told["protocol"] == "flip"
+    shown = cli("explain", tiny_run, photo).out
+    other = abs(told["one_view"] - told["probability"]) >= 0.00005
+    assert (
+        f"protocol flip averages views; the map is of one alone, which says {told['one_view']:.2%}" in shown
+    ) is other
+
+
+def test_by_one_view_both_say_the_same(cli: Cli, own_run: Path, shapes: Path) -> None:
+    config = json.loads((own_run / "config.json").read_text(encoding="utf-8"))
+    (own_run / "config.json").write_text(json.dumps({**config, "protocol": "center"}), encoding="utf-8")
+    found = cli("explain", own_run, shapes / "checks" / "00.jpg")
+    assert found.code == 0
+    assert "averages views" not in found.out

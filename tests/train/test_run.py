@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 import cnnlab
-from cnnlab.errors import DataError, InterruptedRunError, UnknownNameError, UsageError
+from cnnlab.errors import CheckpointError, DataError, InterruptedRunError, UnknownNameError, UsageError
 from cnnlab.explain.live import LiveFlow
 from cnnlab.recipes import get_recipe
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.recipe import Hardest, Plateau, RandomArea, Recipe, Resolution
-from cnnlab.train.record import read_records
+from cnnlab.train.record import RunFolder, read_records
 from cnnlab.train.run import Run, Settings, default_folder, require_the_same, resume_run, train_run, train_seeds
 from cnnlab.train.watch import Moment, Watch
 from cnnlab.types import PrecisionName
@@ -102,7 +102,8 @@ def test_several_seeds_give_mean_spread_and_interval(tmp_path: Path) -> None:
     values = [each["test"]["top1"] for each in summary["runs"]]
     assert summary["test"]["mean"] == pytest.approx(sum(values) / 2)
     assert summary["test"]["interval95"][0] <= summary["test"]["mean"] <= summary["test"]["interval95"][1]
-    assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["seed0", "seed1"]
+    names = sorted(each.name for each in (tmp_path / "runs").iterdir())
+    assert names == ["report.html", "result.json", "seed0", "seed1"]
 
 
 def test_steps_that_are_read_later_make_the_same_run(tmp_path: Path) -> None:
@@ -316,3 +317,29 @@ def test_the_same_command_may_be_repeated_until_a_run_is_done_and_after(tmp_path
     assert resume_run(run.folder, "auto").result == run.result
     with pytest.raises(UsageError, match="is finished already"):
         resume_run(run.folder, "last")
+
+
+def test_what_was_measured_is_told_though_it_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Told(Watch):
+        def said(self, message: str) -> None:
+            messages.append(message)
+
+    def no_space(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    messages: list[str] = []
+    monkeypatch.setattr("cnnlab.train.run.report_run", no_space)
+    result = train_run(SHORT, SETTINGS, tmp_path / "page", watch=Told()).result
+    assert 0 <= result["test"]["top1"] <= 1
+    assert any("report.html could not be written: No space left on device; make it with" in each for each in messages)
+    monkeypatch.setattr("cnnlab.evaluate.examine.record_test_read", no_space)
+    notes = train_run(SHORT, SETTINGS, tmp_path / "reads", watch=Told()).result["test"]["notes"]
+    assert "could not be recorded in" in notes[0]
+    write = RunFolder.write_json
+
+    def no_result(self: RunFolder, name: str, values: object) -> None:
+        no_space() if name == "result.json" else write(self, name, values)
+
+    monkeypatch.setattr(RunFolder, "write_json", no_result)
+    with pytest.raises(CheckpointError, match=r"could not be written: .* what was measured: test accuracy \d+\.\d\d%"):
+        train_run(SHORT, SETTINGS, tmp_path / "result", watch=Told())

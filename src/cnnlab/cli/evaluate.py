@@ -237,7 +237,7 @@ def _row(
         temperature = calibrate(members, fitted.val, fitted.name, protocol, max_bad=args.max_bad)
     why = command("eval", asked.data)
     tested, outcome = examine(members, part, protocol=protocol, split=asked.split, why=why, max_bad=args.max_bad)
-    notes = (*parts.notes, *(part.damaged.notes if isinstance(part, Photos) else ()))
+    notes = (*parts.notes, *tested.notes, *(part.damaged.notes if isinstance(part, Photos) else ()))
     row: Row = {**asdict(tested), "notes": notes, "seconds_per_image": tested.seconds / max(1, tested.images)}
     if args.per_class or args.report:
         classes = class_metrics(outcome.probabilities, outcome.labels)

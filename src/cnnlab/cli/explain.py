@@ -78,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
             f"{printable(each['path'])}: {each['class']} {percent(each['probability'])} -> {each['picture']}",
             markup=False,
         )
+        if note := _why_other(each):
+            out.print(f"  {note}", markup=False)
         if args.sanity:
             out.print(f"  {each['sanity_text']}", markup=False)
     for bad in refused:
@@ -105,22 +107,41 @@ def _explain(classifier: Classifier, path: Path, picture: Path, args: argparse.N
     from cnnlab.explain.embed import ready
     from cnnlab.explain.methods import Method, explain
 
+    answer = _answer(classifier, path)
     seen = ready(decode_file(path), classifier.config.preprocess)
     image = normalise(seen[None].to(classifier.device), classifier.config.preprocess)[0]
     names = classifier.config.labels.names
-    target = None if args.target is None else _class_number(args.target, names)
+    target = _class_number(next(iter(answer)) if args.target is None else args.target, names)
     methods = [Method(each) for each in METHODS if each != "all" and args.method in (each, "all")]
     found = explain(classifier.network, image, methods=methods, target=target, layer=args.layer)
-    values, places = found.probabilities.topk(min(TOP, len(names)))
     told: dict[str, Any] = {
         "path": str(path),
         "class": names[found.target],
-        "probability": float(found.probabilities[found.target]),
+        "probability": answer[names[found.target]],
+        "protocol": classifier.config.protocol,
+        "one_view": float(found.probabilities[found.target]),
         "layer": found.layer,
-        "probabilities": {names[place]: value for place, value in zip(places.tolist(), values.tolist(), strict=True)},
+        "probabilities": dict(list(answer.items())[:TOP]),
     }
     told["picture"] = str(_draw(seen, told, found, picture))
     return {**told, **(_sanity(classifier, image, found, methods[0]) if args.sanity else {})}
+
+
+def _answer(classifier: Classifier, path: Path) -> dict[str, float]:
+    """What `cnnlab predict` says of an image, by the run's own protocol: every class's probability, highest first."""
+    from cnnlab.errors import ImageError
+
+    [found] = classifier.predict_files([path], len(classifier.config.labels.names))
+    if isinstance(found, ImageError):
+        raise found
+    return dict(zip(found.names, found.probabilities, strict=True))
+
+
+def _why_other(told: dict[str, Any]) -> str | None:
+    """Why the map is of a slightly other answer: it explains one view, where the protocol averages several."""
+    if abs(told["one_view"] - told["probability"]) < 0.00005:
+        return None
+    return f"protocol {told['protocol']} averages views; the map is of one alone, which says {told['one_view']:.2%}"
 
 
 def _draw(seen: Tensor, told: dict[str, Any], found: Explanation, path: Path) -> Path:

@@ -7,6 +7,7 @@ is taken for it, which for one view is the same.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -123,7 +124,8 @@ def calibrate(
     temperature = fit_temperature(outcome.probabilities, outcome.labels)
     if saved_in is not None:
         found = Calibration(temperature, data, protocol, len(outcome.labels), only.config.weights_sha256)
-        save_calibration(saved_in, found)
+        with contextlib.suppress(OSError):  # where it cannot be kept, it is fitted again the next time
+            save_calibration(saved_in, found)
     return temperature
 
 

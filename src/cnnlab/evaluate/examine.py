@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cnnlab.data.parts import Part
 from cnnlab.data.photos import Photos
-from cnnlab.errors import CheckpointError, DataError, command
+from cnnlab.errors import CheckpointError, DataError, command, reason_of
 from cnnlab.evaluate.classifier import Classifier, record_test_read
 from cnnlab.evaluate.intervals import wilson
 from cnnlab.evaluate.metrics import negative_log_likelihood, top_k_accuracy, top_k_hits
@@ -89,9 +89,7 @@ def examine(
             found = predict(each.network, part, rule, each.config.preprocess, each.device, max_bad=max_bad)
         outcomes.append(found)
     outcome = _average(outcomes)
-    if split is Split.TEST:
-        for folder in dict.fromkeys(each.folder for each in members if each.folder is not None):
-            record_test_read(folder, rule.name, len(outcome.labels), why)
+    notes = _record(members, rule.name, len(outcome.labels), why) if split is Split.TEST else ()
     hits = int(top_k_hits(outcome.probabilities, outcome.labels).sum())
     evaluation = Evaluation(
         protocol=rule.name,
@@ -104,8 +102,20 @@ def examine(
         seconds=time.perf_counter() - started,
         macs=macs,
         skipped=outcome.bad,
+        notes=notes,
     )
     return evaluation, outcome
+
+
+def _record(members: Sequence[Classifier], protocol: str, images: int, why: str) -> tuple[str, ...]:
+    """Record a reading of the test part in each run; returns what could not be recorded, as the figures stand."""
+    notes = []
+    for folder in dict.fromkeys(each.folder for each in members if each.folder is not None):
+        try:
+            record_test_read(folder, protocol, images, why)
+        except OSError as error:
+            notes.append(f"this reading of the test part could not be recorded in {folder}: {reason_of(error)}")
+    return tuple(notes)
 
 
 def require_protocol(members: Sequence[Classifier], rule: Protocol, part: Part | Photos) -> int:
@@ -167,4 +177,4 @@ def evaluate_on(
     part = part_of(parts, chosen, data)
     why = command("eval", data)
     tested = evaluate(classifier, part, protocol=protocol, split=chosen, why=why, max_bad=max_bad)
-    return replace(tested, notes=parts.notes)
+    return replace(tested, notes=(*parts.notes, *tested.notes))

@@ -23,7 +23,7 @@ from cnnlab.data.paths import same_path, whole_path
 from cnnlab.data.photos import Photos
 from cnnlab.data.smaller import with_pixels, with_train_images
 from cnnlab.data.whitening import load_whitening, save_whitening
-from cnnlab.errors import DataError, UsageError, command
+from cnnlab.errors import CheckpointError, DataError, UsageError, command, reason_of
 from cnnlab.evaluate.answers import Answers, answers_from
 from cnnlab.evaluate.classifier import Classifier, Config, save
 from cnnlab.evaluate.examine import examine
@@ -574,11 +574,31 @@ def _finish(training: Training, settings: Settings, watch: Watch) -> Run:
     if training.damaged:
         result["damaged"] = training.damaged
     result |= _judged(training, answers)
-    run.write_json(RESULT, result)
+    _write_result(run, result, split)
     if team.world.first:
-        report_run(run.path, answers, part)
+        try:
+            report_run(run.path, answers, part)
+        except OSError as error:  # the figures stand
+            again = command("report", run.path)
+            watch.said(f"report.html could not be written: {reason_of(error)}; make it with: {again}")
     team.wait_for_all()
     return Run(run.path, run.read_json(RESULT))
+
+
+def _write_result(run: RunFolder, result: dict[str, Any], split: Split) -> None:
+    """Write `result.json`; where it cannot be, what was measured is told all the same.
+
+    Raises:
+        CheckpointError: it could not be written.
+    """
+    try:
+        run.write_json(RESULT, result)
+    except OSError as error:
+        tested = result.get(split.value)
+        measured = f"{split} accuracy {tested['top1']:.2%} of {tested['images']:,} images" if tested else "not tested"
+        raise CheckpointError(
+            f"{run.path / RESULT} could not be written: {reason_of(error)}; what was measured: {measured}"
+        ) from None
 
 
 def _file_of(part: Part | Photos, index: int) -> str | None:
