@@ -174,3 +174,16 @@ def test_what_cannot_be_a_batch_is_refused(folder: Path) -> None:
         batches(part, batch_size=24)
     with pytest.raises(UsageError, match="epoch of 4"):
         batches(part).batch(0, 4)
+
+
+def test_damaged_photos_are_trained_on_and_named(folder: Path) -> None:
+    path = folder / "train" / "cat" / "003.JPEG"
+    data = path.read_bytes()
+    path.write_bytes(data[:-2] + bytes(60) + data[-2:])
+    part = train_part(folder)
+    made = batches(part, batch_size=23)
+    (batch,) = made.epoch(0)
+    assert len(batch.labels) == 23
+    assert made.unreadable.reasons == ()
+    assert [reason.split(":")[0] for reason in made.damaged.reasons] == ["train/cat/003.JPEG"]
+    assert made.damaged is part.damaged
