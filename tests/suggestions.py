@@ -37,8 +37,8 @@ class Suggestion:
 
     @property
     def text(self) -> str:
-        """As it is shown."""
-        return " ".join(("cnnlab", *self.words))
+        """As it is shown, `{}` for each value."""
+        return " ".join("{}" if word.startswith("{") else word for word in ("cnnlab", *self.words))
 
 
 def in_source() -> list[Suggestion]:

@@ -24,58 +24,53 @@ from tests.test_readme import parse
 
 # By what is in the source: what a user would type, in the folder that `place` makes.
 TYPED = {
-    "cnnlab train {folder} --manifest {out}": "train photos --manifest photos.csv",
-    "cnnlab train {out}": "train packed",
+    "cnnlab train {} --manifest {}": "train photos --manifest photos.csv",
+    "cnnlab train {}": "train packed",
     "cnnlab train --run runs/mine": "train photos --run runs/new",
     "cnnlab train --run runs/a": "train photos --run runs/newer",
-    "cnnlab train --run {source}": "train photos --run gone",
-    "cnnlab train --resume --run {folder}": "train --resume --run runs/stopped",
-    "cnnlab train --resume --run {training.run.path}": "train --resume --run runs/stopped",
-    "cnnlab train --resume --run {self.path}": "train --resume --run runs/stopped",
-    "cnnlab train FOLDER --recipe {recipe.name}": "train photos --recipe modern/finetune",
-    "cnnlab train {*data} --recipe {recipe.name}": "train photos --recipe fast/cifar10",
-    "cnnlab train {settings.data} --recipe {args.recipe or recipe.name} {*given} --lr {f'{found.lr:g}'}": (
+    "cnnlab train --run {}": "train photos --run gone",
+    "cnnlab train --resume --run {}": "train --resume --run runs/stopped",
+    "cnnlab train FOLDER --recipe {}": "train photos --recipe modern/finetune",
+    "cnnlab train {} --recipe {}": "train photos --recipe fast/cifar10",
+    "cnnlab train {} --recipe {} {} --lr {}": (
         "train synthetic --recipe modern/cifar10 --model lenet5_modern --set label_smoothing=0.2 --lr 0.0019"
     ),
-    "cnnlab eval {data}": "eval runs/mine",  # with the run before it: why a run's test part was read
-    "cnnlab eval {folder}": "eval runs/mine",
-    "cnnlab eval {folder} DATA": "eval runs/mine photos",
-    "cnnlab eval {folder} --per-class": "eval runs/mine --per-class",
+    "cnnlab eval {}": "eval runs/mine",  # with the run before it: why a run's test part was read
+    "cnnlab eval {} DATA": "eval runs/mine photos",
+    "cnnlab eval {} --per-class": "eval runs/mine --per-class",
     "cnnlab eval RUN DATA": "eval runs/mine photos",
-    "cnnlab predict RUN {where}": "predict runs/mine holiday",
+    "cnnlab predict RUN {}": "predict runs/mine holiday",
     "cnnlab eval RUN RUN DATA": "eval runs/a runs/b photos",
     "cnnlab eval --help": "eval --help",
-    "cnnlab predict {folder} {photo}": "predict runs/mine photo.jpg",
-    "cnnlab explain {folder} {photo}": "explain runs/mine photo.jpg",
-    "cnnlab compare {*folders}": "compare runs/a runs/b",
+    "cnnlab predict {} {}": "predict runs/mine photo.jpg",
+    "cnnlab explain {} {}": "explain runs/mine photo.jpg",
+    "cnnlab compare {}": "compare runs/a runs/b",
     "cnnlab compare RUN RUN": "compare runs/a runs/b",
-    "cnnlab compare {first} {folder} DATA": "compare runs/a runs/b photos",
-    "cnnlab report {args.run}": "report runs/mine",
+    "cnnlab compare {} {} DATA": "compare runs/a runs/b photos",
+    "cnnlab report {}": "report runs/mine",
     "cnnlab report RUN --split val": "report runs/mine --split val",
     "cnnlab data stats DATA": "data stats photos",
     "cnnlab data split FOLDER": "data split photos --out other.csv",
-    "cnnlab inspect maps {args.name} photo.jpg": "inspect maps runs/mine photo.jpg",
+    "cnnlab inspect maps {} photo.jpg": "inspect maps runs/mine photo.jpg",
     "cnnlab inspect graph NAME --out FILE.svg": "inspect graph resnet20 --out resnet20.svg",
     "cnnlab inspect summary NAME": "inspect summary resnet20",
     "cnnlab checkpoint convert FILE OUT.safetensors": "checkpoint convert weights.pth out.safetensors --model resnet20",
-    "cnnlab train {path.stem}": "train photos",
-    "cnnlab eval {asked.data}": "eval runs/mine",
     "cnnlab recipes NAME --diff OTHER": "recipes fast/cifar10 --diff fast/cifar10-95",
     "cnnlab recipes modern/cifar10": "recipes modern/cifar10",
     "cnnlab recipes modern/cifar10 --json": "recipes modern/cifar10 --json",
     "cnnlab reproduce --list": "reproduce --list",
-    "cnnlab diagnose --replay {folder}": "diagnose --replay runs/wild",
+    "cnnlab diagnose --replay {}": "diagnose --replay runs/wild",
     "cnnlab diagnose MODEL DATA": "diagnose lenet5_modern synthetic",
-    "cnnlab diagnose {model} {data}": "diagnose lenet5_modern synthetic",
-    "cnnlab lr-find {data} --model {model}": "lr-find synthetic --model lenet5_modern",
+    "cnnlab diagnose {} {}": "diagnose lenet5_modern synthetic",
+    "cnnlab lr-find {} --model {}": "lr-find synthetic --model lenet5_modern",
     "cnnlab bench time-to-accuracy --runs runs/a runs/b": "bench time-to-accuracy --runs runs/a runs/b",
 }
 # Only parsed: what it needs is not here, or it takes long at any budget.
 LONG = {
     "cnnlab train --recipe resnet2015/cifar10": ("train --recipe resnet2015/cifar10", "CIFAR-10 is fetched"),
-    "cnnlab eval {source} imagenet/": ("eval resnet50 imagenet/", "needs ImageNet and published weights"),
+    "cnnlab eval {} imagenet/": ("eval resnet50 imagenet/", "needs ImageNet and published weights"),
     "cnnlab selftest --full": ("selftest --full", "takes hours"),
-    "cnnlab reproduce {record['name']} --budget {record['budget']} {*seeds}": (
+    "cnnlab reproduce {} --budget {} {}": (
         "reproduce degradation --budget quick --runs 2",
         "takes minutes",
     ),
@@ -247,10 +242,10 @@ say(f"next: {command('predict', folder, 'photo.jpg')}")
 
 def test_commands_are_found_in_sentences_and_in_calls() -> None:
     assert {each.text for each in in_module("a.py", MODULE)} == {
-        "cnnlab train --resume --run {folder}",
+        "cnnlab train --resume --run {}",
         "cnnlab models",
         "cnnlab recipes NAME --diff OTHER",
-        "cnnlab predict {folder} photo.jpg",
+        "cnnlab predict {} photo.jpg",
     }
 
 

@@ -30,7 +30,7 @@ def quick_timing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_json_and_page_tell_the_same(cli: Cli, runs: tuple[Path, Path], tmp_path: Path) -> None:
     page = tmp_path / "out.html"
-    found = cli("compare", *runs, "--split", "train", "--report", page, "--json")
+    found = cli("compare", *runs, "--split", "train", "--out", page, "--json")
     assert found.code == 0
     assert found.json["report"] == str(page)
     assert [each["run"] for each in found.json["runs"]] == ["trained", "random"]
@@ -46,7 +46,7 @@ def test_people_see_the_verdict(cli: Cli, runs: tuple[Path, Path]) -> None:
     assert "trained against random: " in found.out
     assert "by McNemar, exact" in found.out
     assert "only trained recognises" in found.out
-    assert "--report compare.html" in found.out
+    assert "--out compare.html" in found.out
 
 
 def test_two_equal_runs_give_no_difference(cli: Cli, runs: tuple[Path, Path]) -> None:

@@ -159,3 +159,24 @@ def test_a_terminals_line_is_written_over(now: list[float]) -> None:
     for now[0], done in ((100.1, 1), (100.3, 2), (100.4, 4)):
         report(done, 4)
     assert written.getvalue() == "  loading: 50% of 4\r  loading: 100% of 4\n"
+
+
+def test_a_table_leaves_out_what_is_optional_where_it_is_too_wide(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = table("name", "size", "paper", "note", optional=("paper", "note"))
+    made.add_row("n" * 30, "1" * 20, "p" * 20, "x" * 20)
+    monkeypatch.setenv("COLUMNS", "80")
+    console(json_output=False).print(made)
+    out = capsys.readouterr().out
+    assert "p" * 20 in out
+    assert "x" * 20 not in out
+    assert "not shown for want of width: note (" in out
+
+
+def test_a_name_is_folded_rather_than_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    made = table("name", "size")
+    made.add_row("n" * 200, "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    console(json_output=False).print(made)
+    assert capsys.readouterr().out.count("n") == 201

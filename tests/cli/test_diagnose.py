@@ -32,7 +32,7 @@ def test_a_sick_one_gets_verdict_evidence_and_remedy(cli: Cli) -> None:
 
 
 def test_json_has_every_number_and_the_picture_is_drawn(cli: Cli) -> None:
-    found = cli("diagnose", "lenet5_modern", *QUICK, "--lr", 1e6, "--picture", "new/flow.png", "--json").json
+    found = cli("diagnose", "lenet5_modern", *QUICK, "--lr", 1e6, "--out", "new/flow.png", "--json").json
     assert [each["ailment"] for each in found["verdicts"]] == ["learning rate too high"]
     assert None in found["losses"]  # no number: JSON has none for it
     assert [layer["name"] for layer in found["flows"][0]["layers"]] == ["c1", "c3", "c5", "f6", "f7"]
@@ -69,7 +69,7 @@ def test_initial_weights_can_be_chosen(cli: Cli) -> None:
 
 
 def test_the_chain_rule(cli: Cli) -> None:
-    found = cli("diagnose", "--chain-rule", "--depth", 12, "--picture", "chain.png")
+    found = cli("diagnose", "--chain-rule", "--depth", 12, "--out", "chain.png")
     lines = found.out.splitlines()
     assert lines[1].split() == [
         *(

@@ -56,7 +56,7 @@ def test_people_see_a_table_with_a_row_a_protocol(cli: Cli, own_run: Path) -> No
         "eval", own_run, "--split", "train", "--protocol", "flip,12crop", "--protocol", "center"
     ).out.splitlines()
     assert lines[0].startswith(f"{own_run} on the train part of ")
-    titles = ["protocol", "accuracy", "95%", "interval", "top-5", "loss", "views", "GMAC/image", "ms/image"]
+    titles = ["protocol", "accuracy", "95%", "interval", "top-5", "loss", "views", "MACs/image", "ms/image"]
     assert lines[1].split() == titles
     rows = [line.split() for line in lines[2:5]]
     assert [row[0] for row in rows] == ["flip", "12crop", "center"]
@@ -175,7 +175,7 @@ def test_calibration_is_fitted_on_the_validation_part_and_saved(cli: Cli, own_ru
 
 def test_a_report_is_a_page_with_the_same_figures(cli: Cli, own_run: Path, tmp_path: Path) -> None:
     asked = ("--split", "val", "--protocol", "flip,10crop", "--calibration")
-    found = cli("eval", own_run, *asked, "--report", tmp_path / "report.html", "--json")
+    found = cli("eval", own_run, *asked, "--out", tmp_path / "report.html", "--json")
     assert found.code == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for row in found.json["protocols"]:

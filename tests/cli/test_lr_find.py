@@ -12,7 +12,7 @@ QUICK = ("--model", "lenet5_modern", "--batch-size", 64, "--start", 1e-5, "--end
 
 
 def test_a_rate_with_its_reason_and_a_plot(cli: Cli, tmp_path: Path) -> None:
-    found = cli("lr-find", "synthetic", *QUICK, "--plot", "lr.png")
+    found = cli("lr-find", "synthetic", *QUICK, "--out", "lr.png")
     assert (found.code, found.err) == (0, "")
     assert "learning rate: " in found.out
     assert "10 times below the rate at which the loss was lowest" in found.out

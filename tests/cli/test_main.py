@@ -77,6 +77,23 @@ def test_help_lists_every_command_and_how_to_begin(arguments: tuple[str, ...], c
     assert "start here:" in found.out
 
 
+@pytest.mark.parametrize("arguments", [("models",), ("recipes",), ("reproduce", "--list"), ("models", "resnet2*")])
+def test_a_table_fits_80_columns_with_its_names_whole(
+    arguments: tuple[str, ...], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [rows] = cli(*arguments, "--json").json.values()
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = cli(*arguments).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {row["name"] for row in rows} <= {line.split(" ")[0] for line in lines}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_80_columns(name: str, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert [line for line in cli(name, "--help").out.splitlines() if len(line) > 80] == []
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_json(name: str, cli: Cli) -> None:
     found = cli(name, "--help")

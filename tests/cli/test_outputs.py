@@ -18,7 +18,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 
 @pytest.mark.parametrize("name", ["a.html", "A.HTML", "new/deeper/a.Htm"])
 def test_capitals_and_folders_still_to_be_made_are_accepted(name: str, tmp_path: Path) -> None:
-    require_output("--report", tmp_path / name, PAGE)
+    require_output("--out", tmp_path / name, PAGE)
     assert not (tmp_path / "new").exists()  # nothing is made before there is something to write
     assert try_to_write(tmp_path / name, lambda path: path.write_text("figures", encoding="utf-8")) is None
     assert (tmp_path / name).read_text(encoding="utf-8") == "figures"
@@ -91,11 +91,11 @@ def test_an_accuracy_is_told_though_its_page_cannot_be_written(
     cli: Cli, own_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cnnlab.report.page.write_page", no_space)
-    found = cli("eval", own_run, "--report", "page.html")
+    found = cli("eval", own_run, "--out", "page.html")
     assert found.code == 1
     assert "accuracy" in found.out
     assert "page.html could not be written: No space left on device" in found.err
-    found = cli("eval", own_run, "--report", "page.html", "--json")
+    found = cli("eval", own_run, "--out", "page.html", "--json")
     assert (found.code, found.json["error"]["kind"]) == (1, "OutputError")
     assert 0 <= found.json["top1"] <= 1
 
@@ -105,7 +105,7 @@ def test_a_comparison_is_told_though_its_page_cannot_be_written(
 ) -> None:
     monkeypatch.setattr("cnnlab.evaluate.compare.LATENCY_SECONDS", 0.0)
     monkeypatch.setattr("cnnlab.report.page.write_page", no_space)
-    found = cli("compare", own_run, own_run, "--split", "val", "--report", "page.html")
+    found = cli("compare", own_run, own_run, "--split", "val", "--out", "page.html")
     assert found.code == 1
     assert "no difference: both recognise the same images" in found.out
     assert "page page.html" not in found.out
@@ -132,7 +132,7 @@ def test_capitals_and_a_missing_folder_are_no_hindrance(cli: Cli, own_run: Path,
     assert (tmp_path / "drawn" / "A.SVG").is_file()
     assert cli("data", "split", shapes, "--out", "listed/A.CSV").code == 0
     assert (tmp_path / "listed" / "A.CSV").is_file()
-    assert cli("eval", own_run, "--report", "pages/A.HTML").code == 0
+    assert cli("eval", own_run, "--out", "pages/A.HTML").code == 0
     assert (tmp_path / "pages" / "A.HTML").is_file()
 
 

@@ -2,10 +2,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from cnnlab.cli.parser import Parser, add_device, add_json, integer, number, one_of, positive_float, positive_int
+from cnnlab.cli.parser import (
+    Parser,
+    add_device,
+    add_json,
+    add_out,
+    integer,
+    number,
+    one_of,
+    positive_float,
+    positive_int,
+)
 from cnnlab.errors import UsageError
 
 
@@ -70,3 +81,15 @@ def test_text_that_is_no_number_is_told_in_words(read: Callable[[str], float], t
 
 def test_numbers_above_0_are_taken() -> None:
     assert (positive_int("7"), positive_float("0.5"), positive_float("1e3")) == (7, 0.5, 1000.0)
+
+
+def test_an_old_flag_still_works_and_says_its_new_name(capsys: pytest.CaptureFixture[str]) -> None:
+    made = Parser(prog="cnnlab test")
+    add_out(made, "--report", metavar="FILE", help="a page")
+    assert made.parse(["--out", "a.html"]).report == Path("a.html")
+    assert capsys.readouterr().err == ""
+    assert made.parse(["--report", "a.html"]).report == Path("a.html")
+    assert capsys.readouterr().err == "cnnlab: --report is called --out now\n"
+    assert "--report" not in made.format_help()
+    with pytest.raises(UsageError, match="no option --repor; all 2"):
+        made.parse(["--repor", "a.html"])

@@ -28,7 +28,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, Part]:
 
 
 def test_a_quick_run_prints_one_table(made: dict[str, Part], cli: Cli, tmp_path: Path) -> None:
-    found = cli("selftest", "--report", "--folder", "kept")
+    found = cli("selftest", "--out", "--folder", "kept")
     assert found.code == 0
     assert "4 of 8" in found.out
     assert "two" not in found.out
@@ -38,7 +38,7 @@ def test_a_quick_run_prints_one_table(made: dict[str, Part], cli: Cli, tmp_path:
 
 
 def test_a_failure_is_named_and_the_code_is_1(made: dict[str, Part], cli: Cli, tmp_path: Path) -> None:
-    found = cli("selftest", "two", "--full", "--json", "--report", "page.html")
+    found = cli("selftest", "two", "--full", "--json", "--out", "page.html")
     assert found.code == 1
     assert found.json["reached"] is False
     assert found.json["parts"][0]["failures"][0]["case"] == 5

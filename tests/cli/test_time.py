@@ -29,7 +29,7 @@ def test_tables_by_layer_and_by_kind(cli: Cli) -> None:
 
 
 def test_json_and_a_page_with_the_sweep(cli: Cli, tmp_path: Path) -> None:
-    found = cli("time", "resnet20", *SMALL, "--pixels", 8, "--sweep", "--depth", 1, "--report", "time.html", "--json")
+    found = cli("time", "resnet20", *SMALL, "--pixels", 8, "--sweep", "--depth", 1, "--out", "time.html", "--json")
     values = found.json
     assert [each["batch_size"] for each in values["sweep"]] == [1, 2, 4]
     assert values["input"] == "3x8x8"

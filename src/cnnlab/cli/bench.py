@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli.outputs import PAGE, require_output, require_output_folder, told, try_to_write, with_problem
-from cnnlab.cli.parser import add_json, positive_float, positive_int
+from cnnlab.cli.parser import add_json, add_out, positive_float, positive_int
 from cnnlab.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rounds", type=positive_int, metavar="N", help="rounds of turns to take medians of (default: the row's own)")
     add("--runs", nargs="+", type=Path, default=[], metavar="RUN", help="run folders, for time-to-accuracy")
     add("--plot", type=Path, metavar="FOLDER", help="draw the plots as pictures into this folder")
-    add("--report", type=Path, metavar="FILE.html", help="write a page with tables and charts")
+    add_out(parser, "--report", metavar="FILE.html", help="write a page with tables and charts")
     add("--threads", type=positive_int, metavar="N", help="CPU threads (default: all cores)")
     add_json(parser)
 
@@ -49,7 +49,7 @@ def check(args: argparse.Namespace) -> None:
             raise unknown_name("row", name, NAMES)
     if args.rows and args.minutes:
         raise UsageError("--minutes chooses rows by what they cost; leave out either it or the names of rows")
-    require_output("--report", args.report, PAGE)
+    require_output("--out", args.report, PAGE)
     require_output_folder("--plot", args.plot)
 
 
@@ -158,7 +158,7 @@ def _print(out: Console, record: dict[str, Any]) -> None:
     held, best = record["environment"], record["machine"]
     out.print(
         f"{held['processor']}, {held['threads']} of {held['cores']} cores: a float32 matrix product reaches "
-        f"{2e-9 * best['macs_per_second']:.0f} GFLOP/s, a copy {1e-9 * best['bytes_per_second']:.1f} GB/s",
+        f"{1e-9 * best['macs_per_second']:.0f} GMAC/s, a copy {1e-9 * best['bytes_per_second']:.1f} GB/s",
         markup=False,
     )
 

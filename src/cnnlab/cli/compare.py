@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cnnlab.cli import early
 from cnnlab.cli.outputs import PAGE, require_output, told, try_to_write, with_problem
-from cnnlab.cli.parser import add_device, add_json
+from cnnlab.cli.parser import add_device, add_json, add_out
 from cnnlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", metavar="NAME", help="train, val or test (default: test, else val)")
     parser.add_argument("--protocol", metavar="NAME", help="how images are looked at (default: each run's own)")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write a page, such as compare.html")
+    add_out(parser, "--report", metavar="FILE", help="write a page, such as compare.html")
     parser.add_argument("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set")
     add_device(parser)
     add_json(parser)
@@ -44,7 +44,7 @@ def check(args: argparse.Namespace) -> None:
         raise UsageError(f"compare needs two runs or more; seen {len(runs)}; say: cnnlab compare RUN RUN")
     early.require_networks(seed for run in runs for seed in seeds_of(run))
     early.require_data(data, args.data_folder)
-    require_output("--report", args.report, PAGE)
+    require_output("--out", args.report, PAGE)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -103,21 +103,22 @@ def _tell(out: Console, found: Comparison, report: Path | None) -> None:
                 f"  only {pair.first} recognises {pair.only_first:,} images, only {pair.second} {pair.only_second:,}"
             )
     out.print(f"\n{found.disagreeing_images:,} images are recognised by some and not by others")
-    out.print(f"page {report}" if report else "with --report compare.html: classes, and the images", markup=False)
+    out.print(f"page {report}" if report else "with --out compare.html: classes, and the images", markup=False)
 
 
 def _tell_runs(out: Console, found: Comparison) -> None:
     from rich.text import Text
 
-    from cnnlab.cli.console import percent, table
+    from cnnlab.cli.console import macs, percent, table
 
-    made = table("run", "network", "protocol", "accuracy", "95% interval", "seeds", "parameters", "MMAC", "ms", "ratio")
+    told = ("network", "protocol", "accuracy", "95% interval", "seeds", "parameters", "MACs", "ms", "ratio")
+    made = table("run", *told, optional=("network", "protocol", *told[4:]))
     for column in made.columns[3:]:
         column.justify = "right"
     for each in found.runs:
         low, high = map(percent, each.interval95)
         seeds = "1" if each.std is None else f"{len(each.seeds)}, deviation {percent(each.std)}"
-        cost = (f"{each.parameters:,}", f"{each.macs / 1e6:,.1f}")
+        cost = (f"{each.parameters:,}", macs(each.macs))
         speed = (f"{1000 * each.latency_seconds:.2f}", f"{each.latency_ratio:.2f}")
         accuracy = (percent(each.top1), f"{low} to {high}", seeds)
         made.add_row(Text(each.run), each.model, each.protocol, *accuracy, *cost, *speed)

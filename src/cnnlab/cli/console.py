@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
@@ -25,9 +27,12 @@ class _Console(Console):
     """A console that shows commands `as_called`, and leaves a reader who went away to `cli.main`."""
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """Print as rich does, with escapes in place of control characters in names."""
+        """Print as rich does, with escapes in place of control characters in names; tables fitted to the width."""
+        left_out = [title for each in objects if isinstance(each, FittedTable) for title in each.fit(self)]
         shown = (as_called(printable(each, keep="\n\t")) if isinstance(each, str) else each for each in objects)
         super().print(*shown, **how)
+        if left_out:
+            super().print(f"not shown for want of width: {', '.join(left_out)} (--json has them)")
 
     def on_broken_pipe(self) -> None:
         """Raise the error on, in place of rich's own exit with 1."""
@@ -39,7 +44,7 @@ def console(*, json_output: bool) -> Console:
     """Where text for people goes: standard output, or standard error beside JSON; plain with NO_COLOR."""
     plain = False if os.environ.get("NO_COLOR") else None
     made = _Console(stderr=json_output, highlight=False, soft_wrap=True, force_terminal=plain)
-    if not made.is_terminal:
+    if not made.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         made.width = PIPE_WIDTH
     return made
 
@@ -61,12 +66,37 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
-def table(*columns: str) -> Table:
-    """An empty table with these column titles."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+class FittedTable(Table):
+    """A table that is shown without its `optional` columns, the last first, where they are too wide together."""
+
+    optional: tuple[str, ...] = ()
+
+    def fit(self, out: Console) -> list[str]:
+        """Leave out columns until it fits; gives their titles. What is still too wide wraps within its columns."""
+        names = [cell_len(str(each)) for each in self.columns[0].cells]
+        self.columns[0].min_width = min(max(names, default=0), 3 * out.width // 4)
+        wide = out.options.update(max_width=10 * PIPE_WIDTH)
+        left_out: list[str] = []
+        for title in reversed(self.optional):
+            if Measurement.get(out, wide, self).maximum <= out.width:
+                break
+            self.columns = [column for column in self.columns if column.header != title]
+            left_out.insert(0, title)
+        return left_out
+
+
+def table(*columns: str, optional: Sequence[str] = ()) -> FittedTable:
+    """An empty table with these column titles: names, in the first, are never cut, `optional` ones left out first."""
+    made = FittedTable(box=None, pad_edge=False, header_style="bold")
+    made.optional = tuple(optional)
     for column in columns:
-        made.add_column(column)
+        made.add_column(column, overflow="fold")
     return made
+
+
+def macs(count: float) -> str:
+    """Multiply-accumulates in millions."""
+    return f"{count / 1e6:,.1f} M"
 
 
 def describe(moment: Moment) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli import early
 from cnnlab.cli.outputs import PICTURE, require_output, told, try_to_write, with_problem
-from cnnlab.cli.parser import add_device, add_json, integer, number, one_of, positive_float, positive_int
+from cnnlab.cli.parser import add_device, add_json, add_out, integer, number, one_of, positive_float, positive_int
 from cnnlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an option of MODEL, such as norm=false, which leaves batch normalisation out",
     )
     add("--seed", type=integer, default=0, metavar="N", help="of the weights and the choice of images (default 0)")
-    add("--picture", type=Path, metavar="FILE", help="also draw depth against step, as PNG")
+    add_out(parser, "--picture", metavar="FILE", help="also draw depth against step, as PNG")
     add("--all", action="store_true", help="a row for every layer, block, gate and norm")
     add("--replay", type=Path, metavar="RUN", help="take a run's last bad step again: where it goes wrong, no MODEL")
     add("--chain-rule", action="store_true", help="the textbook's network instead: one neuron a layer, no MODEL")
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse at once what cannot be."""
-    require_output("--picture", args.picture, PICTURE)
+    require_output("--out", args.picture, PICTURE)
     if args.chain_rule:
         return
     if args.replay is not None:
@@ -339,7 +339,7 @@ def _print_layers(out: Console, flow: StepFlow, *, everything: bool) -> None:
     layers = list(flow.layers) if everything else flow.without_gates
     every = 1 if everything else max(1, -(-len(layers) // MOST_ROWS))
     made = table("layer", "kind", "then", "gradient", "weight", "update/weight", "mean", "deviation", "differs", "dead",
-                 "saturated")  # fmt: skip
+                 "saturated", optional=("then", "mean", "deviation", "kind"))  # fmt: skip
     for column in made.columns[3:]:
         column.justify = "right"
     for layer in layers[::every]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli import early
 from cnnlab.cli.outputs import PAGE, require_output, told, try_to_write, with_problem
-from cnnlab.cli.parser import add_device, add_json
+from cnnlab.cli.parser import add_device, add_json, add_out
 from cnnlab.cli.strangers import RUN_HELP, add_file_flags, check_file_flags, opened
 from cnnlab.cli.train import set_threads, share
 from cnnlab.errors import UsageError, command
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fast", action="store_true", help="fold norms and pack filters first; answers are equal but for rounding")
     add("--per-class", action="store_true", help="precision, recall, F1 and AUC of each class, and what is mistaken")
     add("--calibration", action="store_true", help="how far probabilities can be believed, before and after scaling")
-    add("--report", type=Path, metavar="FILE", help="write all of it as an HTML page too, class by class")
+    add_out(parser, "--report", metavar="FILE", help="write all of it as an HTML page too, class by class")
     add("--split", metavar="NAME", help="train, val or test (default: test, or val where there is no test part)")
     add("--skip-unknown", action="store_true", help="leave out images of classes that the network does not know")
     add(
@@ -74,7 +74,7 @@ def check(args: argparse.Namespace) -> None:
     if data is None and not all(each.exists() for each in folders):
         _own_data(folders)
     early.require_data(data, args.data_folder)
-    require_output("--report", args.report, PAGE)
+    require_output("--out", args.report, PAGE)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -255,18 +255,19 @@ def _row(
 
 
 def _tell(out: Console, members: Sequence[Classifier], asked: Asked, shared: Row, rows: Sequence[Row]) -> None:
-    from cnnlab.cli.console import percent, table
+    from cnnlab.cli.console import macs, percent, table
 
     who = f"an ensemble of {len(members)}" if len(members) > 1 else shared["run"]
     out.print(f"{who} on {asked.words}: {rows[0]['images']:,} images", markup=False)
     for note in rows[0]["notes"]:
         out.print(note, markup=False)
-    made = table("protocol", "accuracy", "95% interval", "top-5", "loss", "views", "GMAC/image", "ms/image")
+    titles = ("protocol", "accuracy", "95% interval", "top-5", "loss", "views", "MACs/image", "ms/image")
+    made = table(*titles, optional=("loss", "top-5", "ms/image"))
     for column in made.columns[1:]:
         column.justify = "right"
     for row in rows:
         low, high = map(percent, row["interval95"])
-        cost = (f"{row['macs'] / 1e9:.3g}", f"{1000 * row['seconds_per_image']:.3g}")
+        cost = (macs(row["macs"]), f"{1000 * row['seconds_per_image']:.3g}")
         figures = (percent(row["top1"]), f"{low} to {high}", percent(row["top5"]), f"{row['loss']:.3f}")
         made.add_row(row["protocol"], *figures, str(row["views"]), *cost)
     out.print(made)
@@ -308,7 +309,7 @@ def _notes(member: Classifier, protocol: str) -> list[str]:
             f"this network was trained on crops of {preprocess.crop_pixels} pixels, theirs on {PAPER_CROP}"
         )
     if rule.dense:
-        notes.append(f"{protocol}: GMAC of a square image; longer ones cost more")
+        notes.append(f"{protocol}: MACs of a square image; longer ones cost more")
     return notes
 
 

@@ -6,11 +6,10 @@ Nothing is kept; `cnnlab train --lr auto` does the same and goes on with the rat
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from cnnlab.cli import early
 from cnnlab.cli.outputs import PICTURE, require_output, told, try_to_write, with_problem
-from cnnlab.cli.parser import add_device, add_json, integer, positive_float, positive_int
+from cnnlab.cli.parser import add_device, add_json, add_out, integer, positive_float, positive_int
 from cnnlab.errors import command
 
 
@@ -26,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--end", type=positive_float, default=10.0, metavar="F", help="the highest (default 10)")
     add("--steps", type=positive_int, default=100, metavar="N", help="from one to the other (default 100)")
     add("--seed", type=integer, default=0, metavar="N", help="of the initial weights and the order of the images")
-    add("--plot", type=Path, metavar="FILE", help="draw loss against learning rate, as PNG")
+    add_out(parser, "--plot", metavar="FILE", help="draw loss against learning rate, as PNG")
     add_device(parser)
     add_json(parser)
 
@@ -35,7 +34,7 @@ def check(args: argparse.Namespace) -> None:
     """Refuse at once what cannot be."""
     early.require_recipe(args.recipe, args.model, args.data, args.settings)
     early.require_data(args.data)
-    require_output("--plot", args.plot, PICTURE)
+    require_output("--out", args.plot, PICTURE)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     import fnmatch
     from dataclasses import asdict
 
-    from cnnlab.cli.console import console, print_json, table
+    from cnnlab.cli.console import console, macs, print_json, table
     from cnnlab.errors import unknown_name
     from cnnlab.models.table import read_table
 
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"models": [asdict(row) for row in chosen]})
         return 0
-    made = table("name", "year", "input", "depth", "parameters", "MACs", "weights", "paper")
+    made = table("name", "year", "input", "depth", "parameters", "MACs", "weights", "paper", optional=("paper",))
     for column in made.columns[3:6]:
         column.justify = "right"
     for row in chosen:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
             row.input,
             str(row.depth),
             f"{row.parameters:,}",
-            f"{row.macs / 1e6:,.1f} M",
+            macs(row.macs),
             "yes" if row.weights else "",
             row.paper,
         )

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from cnnlab.errors import UsageError, nearest, unknown_name
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu")
+
+MOST_COLUMNS = 120  # of a line of help
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,7 +23,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, description: str | None = None) -> None:
         super().__init__(
             prog=prog,
-            description=description,
+            description=_filled(description or ""),
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -36,7 +42,8 @@ class Parser(argparse.ArgumentParser):
     def _unknown(self, argument: str) -> str:
         if not argument.startswith("-"):
             return f"{self.prog}: one argument too many: {argument!r}; see {self.prog} --help"
-        flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+        flags = [flag for action in self._actions if action.help != argparse.SUPPRESS for flag in action.option_strings]
+        flags = [flag for flag in flags if flag.startswith("--")]
         close = nearest(argument.partition("=")[0], flags)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
         return f"{self.prog}: no option {argument}; {hint}all {len(flags)}: {self.prog} --help"
@@ -44,6 +51,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError` in place of argparse's own way out."""
         raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def _filled(text: str) -> str:
+    """Paragraphs, each filled to the width of the terminal."""
+    width = min(shutil.get_terminal_size().columns - 2, MOST_COLUMNS)
+    return "\n\n".join(textwrap.fill(" ".join(each.split()), width) for each in text.split("\n\n"))
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +105,25 @@ def number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+class _OldFlag(argparse.Action):
+    """A flag that has another name now: it still works, and says so."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, flag: str | None = None
+    ) -> None:
+        """Take the value."""
+        print(f"cnnlab: {flag} is called --out now", file=sys.stderr)
+        setattr(namespace, self.dest, values)
+
+
+def add_out(parser: argparse.ArgumentParser, old: str, **how: Any) -> None:
+    """Add `--out FILE`, and without help the flag `old` that it was called before; either sets what `old` sets."""
+    dest = old.removeprefix("--")
+    parser.add_argument("--out", dest=dest, type=Path, **how)
+    hidden = {**how, "help": argparse.SUPPRESS}
+    parser.add_argument(old, dest=dest, type=Path, action=_OldFlag, **hidden)
 
 
 def positive_int(text: str) -> int:

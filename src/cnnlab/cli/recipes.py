@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 def _list(out: Any, recipes: list[Recipe]) -> None:
     from cnnlab.cli.console import table
 
-    made = table("name", "paper", "network", "data", "length", "expected")
+    made = table("name", "paper", "network", "data", "length", "expected", optional=("data", "paper", "expected"))
     for recipe in recipes:
         paper = re.split("[,;]", recipe.paper)[0]
         expected = textwrap.shorten(recipe.expected, EXPECTED_LETTERS, placeholder=" …")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli.outputs import PAGE, require_output, require_output_folder, told, try_to_write, with_problem
-from cnnlab.cli.parser import add_json, positive_float
+from cnnlab.cli.parser import add_json, add_out, positive_float
 from cnnlab.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="keep the record here, and go on with what it lacks (default: a folder that is deleted)",
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", nargs="?", const=Path("selftest.html"), help="a page")
+    add_out(parser, "--report", metavar="FILE", nargs="?", const=Path("selftest.html"), help="a page")
     add_json(parser)
 
 
@@ -48,7 +48,7 @@ def check(args: argparse.Namespace) -> None:
     """Refuse at once what cannot be."""
     if stranger := next((name for name in args.parts if name not in NAMES), None):
         raise unknown_name("part of the self-test", stranger, NAMES)
-    require_output("--report", args.report, PAGE)
+    require_output("--out", args.report, PAGE)
     require_output_folder("--folder", args.folder)
 
 

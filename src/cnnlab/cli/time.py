@@ -1,17 +1,16 @@
 """Time a network: each layer's forward and backward pass, its work, its memory, and how near the machine's best it is.
 
-Everything is measured here and now, with random weights and images; nothing is kept unless `--report` names a file.
+Everything is measured here and now, with random weights and images; nothing is kept unless `--out` names a file.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnlab.cli import early
 from cnnlab.cli.outputs import PAGE, require_output, told, try_to_write, with_problem
-from cnnlab.cli.parser import add_device, add_json, one_of, positive_int
+from cnnlab.cli.parser import add_device, add_json, add_out, one_of, positive_int
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"{', '.join(DTYPES)} (default float32)",
     )
-    add("--report", type=Path, metavar="FILE.html", help="write a page with charts")
+    add_out(parser, "--report", metavar="FILE.html", help="write a page with charts")
     add_device(parser)
     add_json(parser)
 
@@ -58,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(args: argparse.Namespace) -> None:
     """Refuse at once what cannot be."""
     early.require_model(args.model)
-    require_output("--report", args.report, PAGE)
+    require_output("--out", args.report, PAGE)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -171,7 +170,7 @@ def _print(out: Console, record: dict[str, Any]) -> None:
 
     out.print(record["title"], markup=False)
     for title in ("layers", "kinds"):
-        made = table(title, *COLUMNS)
+        made = table(title, *COLUMNS, optional=("MB kept", "MB moved"))
         for column in made.columns[1:]:
             column.justify = "right"
         for row in record[title]:

@@ -72,7 +72,7 @@ def _machine(record: Record) -> dict[str, object]:
     return {
         "Processor": held["processor"],
         "Cores, threads": f"{held['cores']}, {held['threads']}",
-        "Matrix product": f"{2e-9 * best['macs_per_second']:.0f} GFLOP/s in float32",
+        "Matrix product": f"{1e-9 * best['macs_per_second']:.0f} GMAC/s in float32",
         "Memory": f"{1e-9 * best['bytes_per_second']:.1f} GB/s read or written",
         "Packages": ", ".join(f"{name} {version}" for name, version in held["packages"].items()),
         "When": held["time"][:16].replace("T", " ") + " UTC",
