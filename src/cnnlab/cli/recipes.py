@@ -77,7 +77,7 @@ def _show(out: Any, recipe: Recipe) -> None:
         if name not in TOLD and getattr(recipe, name) != default[name].default:
             lines.append(f"  {name} = {_plain(value)}")
     out.print("\n".join(lines), markup=False)
-    data = ["FOLDER"] if recipe.data == "imagenet" else []
+    data = ["FOLDER"] if recipe.data in ("imagenet", "photos") else []
     out.print(f"next: {command('train', *data, '--recipe', recipe.name)}", markup=False)
 
 

@@ -410,9 +410,8 @@ def own_data(recipe: Recipe) -> str:
         UsageError: that is ImageNet, which cannot be fetched.
     """
     if recipe.data == "photos":
-        raise UsageError(
-            f"recipe {recipe.name} is for photos; give a folder: cnnlab train FOLDER --recipe {recipe.name}"
-        )
+        given = command("train", "FOLDER", "--recipe", recipe.name)
+        raise UsageError(f"recipe {recipe.name} is for photos; give a folder: {given}")
     if recipe.data == "imagenet":
         raise UsageError(
             f"recipe {recipe.name} trains on ImageNet, which cannot be downloaded here; give your copy or any folder "
