@@ -132,6 +132,10 @@ def test_a_loss_not_below_that_of_guessing_is_not_learning() -> None:
     assert found.warnings == ("the training loss is 50.000, and guessing by how often each class comes gives 0.693",)
 
 
+def test_answers_that_are_surely_better_than_guessing_outweigh_the_loss() -> None:
+    assert judge(learning(50.0), answered(38, 40), NAMES).learned is True
+
+
 def test_one_class_answered_for_all_is_not_learning() -> None:
     found = judge(learning(0.5), answered(0, 40, one_class=True), NAMES)
     assert (found.learned, found.warnings) == (False, ("'ant' is answered for all 40 test images",))

@@ -26,6 +26,7 @@ RECENT_SHARE, RECENT_STEPS = 0.2, 60  # of the steps so far, and at least so man
 LEAST_FALL = 0.01  # of the loss of guessing; where the loss is not below it by that, nothing was learned
 BLOWN_UP = 1.5  # times the loss of guessing
 CHANCE = 0.05  # of answers as good as these from a network that knows nothing; above, nothing is shown
+SURE = 0.001  # of the same; below, what the training loss says does not matter: augmentation alone can hold it up
 
 
 def guess_loss(
@@ -160,6 +161,8 @@ class Verdict:
 
 def judge(learning: Learning, answered: Answered | None, class_names: Sequence[str]) -> Verdict:
     """Hold a training that is over against guessing, by its loss and by its answers where there are any."""
+    if answered is not None and answered.images and answered.chance(answered.right) <= SURE:
+        return Verdict(True)
     warnings = [learning.said] if learning.is_guessing else []
     if answered is None or not answered.images:
         return Verdict(False if warnings else None, (*warnings, "there are no other images to see what it learned by"))
