@@ -97,9 +97,9 @@ def test_the_refusal_says_what_was_seen(tmp_path: Path) -> None:
     assert read_flat(found, Split.TRAIN, beside) is None
     said = str(refusal(found, Split.TRAIN, beside))
     assert said == (
-        f"{folder}/train has 2 images without class folders, and no list of their classes. Seen: their names give no "
-        "classes (read as: IMG 2); without a column called label: train.csv; naming none of these images: notes.txt; "
-        "not read: a.json, labels.xlsx (save it as .csv with the columns filename,label). Accepted: folders "
-        f"train/<class>/*.jpg; or train.csv or train.txt in {folder}, a line for each image with its name and class, "
-        "such as IMG_1.jpg,cat; or names such as cat.1.jpg"
+        f"{folder}/train has 2 images without class folders, and no list of their classes. Seen: it is read as the "
+        "part train; their names give no classes (read as: IMG 2); without a column called label: train.csv; naming "
+        "none of these images: notes.txt; not read: a.json, labels.xlsx (save it as .csv with the columns "
+        f"filename,label). Accepted: folders train/<class>/*.jpg; or train.csv or train.txt in {folder}, a line for "
+        "each image with its name and class, such as IMG_1.jpg,cat; or names such as cat.1.jpg"
     )

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from cnnlab.data.part_names import is_unlabelled, never_a_class, part_in_name, part_of_name, parts_of_names
+from cnnlab.data.part_names import (
+    goes_with_images,
+    is_unlabelled,
+    never_a_class,
+    part_in_name,
+    part_of_name,
+    parts_of_names,
+)
 from cnnlab.types import Split
 
 
@@ -37,7 +44,9 @@ def test_a_files_name_may_speak_of_one_part() -> None:
 
 
 def test_names_that_are_no_classes() -> None:
-    assert all(map(never_a_class, ("images", "Labels", "JPEGImages", "masks")))
+    assert all(map(never_a_class, ("images", "Labels", "JPEGImages")))
+    assert goes_with_images("masks")
+    assert not never_a_class("mask")
     assert not never_a_class("cat")
     assert all(map(is_unlabelled, ("unlabeled", "Unlabelled_2", "seg_pred")))
     assert not is_unlabelled("predator")

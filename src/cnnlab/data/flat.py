@@ -179,6 +179,7 @@ def refusal(folder: Folder, split: Split | None, beside: Beside, seen_too: str =
     ]
     seen = [
         *([seen_too] if seen_too else []),
+        *([f"it is read as the part {split}"] if split else []),
         f"their names give no classes (read as: {shown_reading(names)})",
         *([f"without a column called label: {_some(without)}"] if without else []),
         *([f"naming none of these images: {_some(strange)}"] if strange else []),

@@ -17,7 +17,14 @@ from cnnlab.data.flat import Beside, Flat, read_flat, refusal
 from cnnlab.data.label_lists import candidates
 from cnnlab.data.listing import Entry, Listing
 from cnnlab.data.no_images import refuse_boxes, refuse_no_images
-from cnnlab.data.part_names import is_part_name, is_unlabelled, never_a_class, part_in_name, part_of_name
+from cnnlab.data.part_names import (
+    goes_with_images,
+    is_part_name,
+    is_unlabelled,
+    never_a_class,
+    part_in_name,
+    part_of_name,
+)
 from cnnlab.data.tables import ENDINGS
 from cnnlab.data.tree import Folder, Tree, read_tree
 from cnnlab.data.walk import told, told_of_others
@@ -86,6 +93,9 @@ class _Scan:
             found.append(self._part(parts[Split.TRAIN], Split.TRAIN, ()))
         elif classes := [each for each in left if not is_part_name(each.name) and not never_a_class(each.name)]:
             given = any(folder_shapes.content(part).filled for part in parts.values())
+            if len(classes) == 1 and not given:
+                names = _some([each.name for each in parts.values()])
+                raise self._no_classes(base, filled, f"{names} is read as a part; call it otherwise if it is a class")
             found.append(self._classes(base, classes, Split.TRAIN if given else None))
             left = [each for each in left if each not in classes]
         labels = sorted({entry.label for listing in found for entry in listing.entries})
@@ -165,7 +175,7 @@ class _Scan:
     def _pictures(self, parent: Folder, filled: Sequence[Folder]) -> Listing:
         """List `images` beside `masks` and such, whose names are no classes."""
         pictures = [each for each in filled if each.name.lower() in _PICTURES]
-        if len(pictures) == 1 and all(never_a_class(each.name) for each in filled):
+        if len(pictures) == 1 and all(goes_with_images(each.name) for each in filled):
             rest = [each for each in filled if each is not pictures[0]]
             return _with_notes(self._below(pictures[0]).read(pictures[0]), self._left_alone(parent, rest))
         why = "names such as images, labels or masks are not taken for classes"

@@ -20,9 +20,9 @@ _BESIDE_A_PART = {
 }
 _UNLABELLED = {"unlabeled", "unlabelled", "unsup", "unsupervised", "pred", "predict", "prediction", "predictions"}
 _NEVER_CLASSES = {
-    *("images", "image", "imgs", "img", "jpegimages", "labels", "label", "annotations", "annotation", "masks", "mask"),
-    *("bbox", "bboxes", "boxes"),
+    *("images", "image", "imgs", "img", "jpegimages", "labels", "annotations", "annotation", "bbox", "bboxes"),
 }
+_BESIDE_IMAGES = {"mask", "masks", "label", "boxes", "segmentation", "segmentations", "trimaps", "groundtruth"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 
 
@@ -68,6 +68,11 @@ def is_unlabelled(name: str) -> bool:
 def never_a_class(name: str) -> bool:
     """Whether a folder's name says what its files are rather than what is on them: `images`, `labels`."""
     return name.strip().lower() in _NEVER_CLASSES
+
+
+def goes_with_images(name: str) -> bool:
+    """Whether a folder beside `images` says something of them; elsewhere `mask` or `boxes` may be a class."""
+    return never_a_class(name) or name.strip().lower() in _BESIDE_IMAGES
 
 
 def is_part_name(name: str) -> bool:
