@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cnnlab.errors import UsageError
-from cnnlab.train.record import RunFolder, environment, read_records
+from cnnlab.train.record import RunFolder, cache_space, checked_out, environment, read_records
 
 
 def record(step: int, split: str = "train") -> dict[str, float | int | str]:
@@ -160,3 +160,38 @@ def test_a_run_folder_that_is_not_utf8_is_refused_before_anything_is_made(tmp_pa
     with pytest.raises(UsageError, match=r"has a name that is not UTF-8, as TensorBoard needs; give another"):
         RunFolder(path, resume=False)
     assert not path.exists()
+
+
+def test_the_commit_is_the_one_checked_out_and_changes_are_told(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        return subprocess.run(
+            ["git", *who, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    (tmp_path / "src" / "room").mkdir(parents=True)
+    code = tmp_path / "src" / "room" / "record.py"
+    code.write_text("1", encoding="utf-8")
+    assert checked_out(code) == (None, None)
+    git("init", "-q")
+    assert checked_out(code) == (None, None)  # in a repository, but not of it
+    git("add", "src")
+    git("commit", "-qm", "first")
+    (tmp_path / "other.txt").write_text("1", encoding="utf-8")
+    git("add", "other.txt")
+    git("commit", "-qm", "second, of another file")
+    assert checked_out(code) == (git("rev-parse", "HEAD"), False)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").touch()
+    assert checked_out(code)[1] is False  # not of the code
+    (tmp_path / "src" / "new.py").touch()
+    assert checked_out(code)[1] is True
+    (tmp_path / "src" / "new.py").unlink()
+    (tmp_path / "other.txt").write_text("2", encoding="utf-8")
+    assert checked_out(code)[1] is True
+
+
+def test_the_cache_is_named_with_its_free_space() -> None:
+    found = cache_space()
+    assert Path(found["folder"]).name == "cnnlab"
+    assert found["free_bytes"] > 0
