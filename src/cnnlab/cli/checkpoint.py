@@ -36,8 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("out", nargs="?", type=Path, metavar="OUT", help="of convert: the .safetensors file to write")
     add("--try", metavar="DATA", dest="data", help="of info: tell by labelled images which network it is, and how fed")
     add("--data-folder", type=Path, metavar="DIR", help="your own copy of a published data set, for --try")
-    add("--key", metavar="NAME", help="which weights to take, where the file holds several: info names them")
-    add("--ema", action="store_true", help="take the weights that were averaged over the training (EMA)")
     add("--drop-head", action="store_true", help="leave out the last layer, for another number of classes")
     add_file_flags(parser)
     add_device(parser)

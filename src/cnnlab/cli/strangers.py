@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RUN_HELP = "a run folder, a bundle, a file of weights, a hub folder of timm, or a network with published weights"
 SHOWN_TRIALS = 12
-FLAGS = ("model", "settings", "mean", "std", "classes")
+FLAGS = ("model", "settings", "mean", "std", "key", "ema", "classes")
 
 
 def add_file_flags(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +36,8 @@ def add_file_flags(parser: argparse.ArgumentParser) -> None:
     )
     add("--mean", type=numbers, metavar="R,G,B", help="subtracted from each channel, in units of 0 to 1")
     add("--std", type=numbers, metavar="R,G,B", help="what each channel is divided by")
+    add("--key", metavar="NAME", help="which weights to take, where the file holds several: checkpoint info names them")
+    add("--ema", action="store_true", help="take the weights that were averaged over the training (EMA)")
     add("--classes", metavar="cifar10|imagenet|FILE", help="names of the classes in order; a FILE has one a line")
 
 
@@ -65,7 +67,7 @@ def known_of(args: argparse.Namespace) -> Known:
     from cnnlab.evaluate.strangers import Known
 
     options = network_options(args.model, args.settings) if args.model is not None else {}
-    return Known(args.model, options, args.mean, args.std, _names(args.classes))
+    return Known(args.model, options, args.mean, args.std, _names(args.classes), args.key, args.ema)
 
 
 def opened(args: argparse.Namespace, source: str | Path, data: str | None = None) -> Classifier:
@@ -122,7 +124,7 @@ def _tried(path: Path, known: Known, data: str, args: argparse.Namespace, out: C
     from cnnlab.models.official_weights import find_by_sha256
     from cnnlab.models.weight_files import read_weights
 
-    published = find_by_sha256(read_weights(path).sha256)
+    published = find_by_sha256(read_weights(path, key=known.key, ema=known.ema).sha256)
     if published is not None or (known.model is not None and known.mean is not None):
         return known
     trials = try_all(path, data, known, folder=args.data_folder, device=args.device)

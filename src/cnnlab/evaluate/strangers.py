@@ -53,6 +53,8 @@ class Known:
         mean: subtracted from each channel, in [0, 1] units; `std` divides the rest.
         std: see `mean`.
         names: of the classes, in the order of the outputs.
+        key: which weights to take, where the file holds several.
+        ema: take those that were averaged over the training.
     """
 
     model: str | None = None
@@ -60,6 +62,8 @@ class Known:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     names: tuple[str, ...] | None = None
+    key: str | None = None
+    ema: bool = False
 
 
 def open_file(path: Path, known: Known | None = None, *, device: str = "auto") -> tuple[Classifier, tuple[str, ...]]:
@@ -70,7 +74,7 @@ def open_file(path: Path, known: Known | None = None, *, device: str = "auto") -
         UsageError: it fits several networks, or none, and none was named.
     """
     known = known or Known()
-    weights = read_weights(path)
+    weights = read_weights(path, key=known.key, ema=known.ema)
     published = find_by_sha256(weights.sha256)
     candidate = the_candidate(weights, known, published)
     preprocess, assumed = preprocessing(candidate, known, published)
@@ -111,7 +115,7 @@ def candidates(weights: WeightsFile, known: Known) -> list[Candidate]:
         candidate = fit(known.model, shapes, known.options)
         if candidate is None:
             network = Candidate(known.model, known.options).create()
-            load_weights(network, weights.path, drop_head=True)  # says why not
+            load_weights(network, weights.path, drop_head=True, key=known.key, ema=known.ema)  # says why not
             raise DataError(f"{weights.path} does not fit {Candidate(known.model, known.options)}")
         return [candidate]
     if found := with_twins(recognise(shapes)):
@@ -137,7 +141,7 @@ def build(
         UsageError: there are not as many names as classes.
     """
     network = candidate.create()
-    report = load_weights(network, path)
+    report = load_weights(network, path, key=known.key, ema=known.ema)
     names = known.names or names_of(network, published)
     if published is not None:
         drop_background(network, len(names))
@@ -249,7 +253,7 @@ def open_hub_folder(
     if path is None:
         raise DataError(f"{folder} has a config.json of timm and no weights; expected {' or '.join(HUB_WEIGHTS)}")
     known = known or Known()
-    weights = read_weights(path)
+    weights = read_weights(path, key=known.key, ema=known.ema)
     found = candidates(weights, known)
     named = [each for each in found if each.model == read["architecture"]] or found
     if len(named) > 1:

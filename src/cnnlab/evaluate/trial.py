@@ -64,7 +64,7 @@ def try_all(
         UsageError: no network fits, or the data has another number of classes.
     """
     known = known or Known()
-    weights = read_weights(path)
+    weights = read_weights(path, key=known.key, ema=known.ema)
     published = find_by_sha256(weights.sha256)
     part: Part | Photos | None = None
     trials = []
