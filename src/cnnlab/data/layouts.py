@@ -151,9 +151,9 @@ class _Scan:
             if not (folder.num_images or is_part_name(folder.name) or never_a_class(folder.name)):
                 self._refuse_empty(folder)
         entries = tuple(Entry(path, each.name, split) for each in filled for path in each.image_paths())
-        return Listing(entries, (*self._left_alone(parent, unlabelled), *self._noted(parent, filled)))
+        return Listing(entries, (*self._left_alone(parent, unlabelled), *self._noted(parent, filled, split)))
 
-    def _noted(self, parent: Folder, filled: Sequence[Folder]) -> tuple[str, ...]:
+    def _noted(self, parent: Folder, filled: Sequence[Folder], split: Split | None) -> tuple[str, ...]:
         """Say how folders by class were read where it may surprise."""
         beside = f"{self._at(parent)}: left alone, lying beside the folders by class: {_some(parent.images)}"
         deep = [each for each in filled if folder_shapes.is_deep(each)]
@@ -161,7 +161,7 @@ class _Scan:
         outer = f"{self._at(parent)}: the outer folders are the classes: {inner}"
         places = [self.root / each.path for each in self._places()]
         lists = [path for path in candidates(places) if part_in_name(path.stem) in (None, Split.TRAIN)]
-        sheets = [path.name for path in lists if path.suffix.lower() != ".txt"]
+        sheets = [path.name for path in lists if path.suffix.lower() != ".txt" and split in (None, Split.TRAIN)]
         unread = f"{self._at(parent)}: the folders say the classes; not read: {_some(sheets)}"
         return (*([beside] if parent.images else []), *([outer] if deep else []), *([unread] if sheets else []))
 
