@@ -36,7 +36,7 @@ def overlay(curves: Mapping[str, Records]) -> Html:
     """Two charts with a line per run; of more than six runs the first six are drawn, and that is said."""
     drawn = list(curves.items())[:MOST_DRAWN]
     charts = [
-        line_chart("Validation accuracy", _lines(drawn, "val", "top1"), x_label="step", shares=True, from_zero=False),
+        line_chart("Validation accuracy", _lines(drawn, "val", "top1"), x_label="step", shares=True),
         line_chart("Training loss", _lines(drawn, "train", "loss"), x_label="step"),
     ]
     said = "Validation is of unchanged images, one view each; training loss is each recipe's own, of augmented images."
