@@ -130,7 +130,7 @@ and networks of 152 layers on ImageNet and 110 on CIFAR-10 trained well, better 
 the shape changes come in the paper's options A (zeros for new channels), B (a 1x1 convolution there) and C
 (everywhere).""",
         patterns=(
-            *("resnet18", "resnet34", "resnet50*", "resnet101*", "resnet152*"),
+            *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet*_v1", "resnet_cifar"),
             *("resnet20", "resnet32", "resnet44", "resnet56", "resnet110", "resnet1202"),
         ),
         files=("resnet", "resnet_cifar"),
@@ -163,7 +163,7 @@ better.""",
 a ResNet-20 in MATLAB's habits, and "ResNet-18 for CIFAR-10", ImageNet's network with a 3x3 stem, which has forty
 times the parameters of the ResNet-20 that the paper used for CIFAR-10. Results of the two are often compared by
 mistake.""",
-        patterns=("resnet_matlab", "resnet??_cifar"),
+        patterns=("resnet_matlab", "resnet[0-9][0-9]_cifar", "resnet1[0-9][0-9]_cifar"),
         files=("resnet_matlab", "resnet_cifar_wide"),
         figure="resnet_matlab",
         commands=(
