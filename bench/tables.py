@@ -102,6 +102,7 @@ def folder_networks_table(record: dict[str, Any]) -> str:
         f"{held['processor']} that others used too, so seconds are of CPU time. {learned} of {len(trained)} are surely "
         "(95%) better than always answering the commonest class."
     )
+    told += " Networks without a line were not trained by this command yet."
     if too_large:
         told += (
             f" Said beforehand to be too large for three minutes on {record['cores']} cores: {', '.join(too_large)}."
@@ -266,7 +267,7 @@ TABLES: dict[str, dict[str, Callable[[Any], str]]] = {
         "networks": networks_table,
         "cifar-bands": bands_table,
     },
-    "data.md": {"photo-pipeline": photos_table},
+    "data.md": {"photo-pipeline": photos_table, "folder-networks": folder_networks_table},
     "scale.md": {"scaling": scaling_table},
     "reliability.md": {
         "checkpoint-overhead": overhead_table,
