@@ -197,3 +197,10 @@ def test_blocks_of_a_page_share_a_folder_and_know_cnnlab(tmp_path: Path) -> None
     )
     assert [block.is_run for block in blocks(page)] == [False, True, True]
     assert run_blocks(page, tmp_path) == []
+
+
+def test_the_page_of_what_people_have_names_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "what-people-have.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w/]+\.py|\.ci/run)`", page))
+    assert len(named) > 40
+    assert [each for each in sorted(named) if not (ROOT / each).is_file()] == []

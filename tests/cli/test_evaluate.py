@@ -230,3 +230,13 @@ def test_a_run_without_its_data_is_bad_data(cli: Cli, own_run: Path) -> None:
     found = cli("eval", own_run)
     assert found.code == 3
     assert "there is no folder gone/photos" in found.err
+
+
+def test_without_a_split_the_part_there_is_is_taken_and_said(cli: Cli, shapes: Path) -> None:
+    assert cli("data", "split", shapes, "--test", "0", "--out", "no-test.csv").code == 0
+    small = ("--model", "resnet20", "--epochs", "1", "--batch-size", "8", "--set", "folder_pixels=16")
+    assert cli("train", shapes, "--manifest", "no-test.csv", *small, "--run", "run").code == 0
+    found = cli("eval", "run")
+    assert found.code == 0
+    assert " on the val part of " in found.out.splitlines()[0]
+    assert cli("eval", "run", "--json").json["split"] == "val"
