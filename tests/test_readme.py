@@ -54,6 +54,7 @@ def commands(code: str) -> Iterator[list[str]]:
     """The simple commands of a shell block, as words; comments, pipes and redirections cut them off."""
     for line in code.replace("\\\n", " ").splitlines():
         words = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars=True)
+        words.whitespace_split = True  # a comma parts no words
         command: list[str] = []
         for word in [*words, ";"]:
             if word in ENDS_OF_A_COMMAND:
