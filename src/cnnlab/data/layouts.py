@@ -17,6 +17,7 @@ from cnnlab.data.flat import Beside, Flat, read_flat, refusal
 from cnnlab.data.label_lists import candidates
 from cnnlab.data.listing import Entry, Listing
 from cnnlab.data.no_images import refuse_boxes, refuse_no_images
+from cnnlab.data.part_lists import ByLists, parts_by_lists
 from cnnlab.data.part_names import (
     goes_with_images,
     is_part_name,
@@ -151,17 +152,29 @@ class _Scan:
             if not (folder.num_images or is_part_name(folder.name) or never_a_class(folder.name)):
                 self._refuse_empty(folder)
         entries = tuple(Entry(path, each.name, split) for each in filled for path in each.image_paths())
-        return Listing(entries, (*self._left_alone(parent, unlabelled), *self._noted(parent, filled, split)))
+        by_lists = ByLists({})
+        if split is None:
+            by_lists = parts_by_lists([entry.path for entry in entries], self._beside().lists())
+        if by_lists.parts:
+            entries = tuple(replace(each, split=by_lists.parts.get(each.path)) for each in entries)
+            entries = tuple(each for each in entries if each.split is not None)
+        said = [f"{self._at(parent)}: {note}" for note in by_lists.notes]
+        return Listing(
+            entries, (*self._left_alone(parent, unlabelled), *said, *self._noted(parent, filled, split, by_lists.used))
+        )
 
-    def _noted(self, parent: Folder, filled: Sequence[Folder], split: Split | None) -> tuple[str, ...]:
-        """Say how folders by class were read where it may surprise."""
+    def _noted(
+        self, parent: Folder, filled: Sequence[Folder], split: Split | None, used: Sequence[Path]
+    ) -> tuple[str, ...]:
+        """Say how folders by class were read where it may surprise; the lists `used` are said already."""
         beside = f"{self._at(parent)}: left alone, lying beside the folders by class: {_some(parent.images)}"
         deep = [each for each in filled if folder_shapes.is_deep(each)]
         inner = _some([f"{each.name} (with {_some([inside.name for inside in each.filled])})" for each in deep[:2]])
         outer = f"{self._at(parent)}: the outer folders are the classes: {inner}"
         places = [self.root / each.path for each in self._places()]
         lists = [path for path in candidates(places) if part_in_name(path.stem) in (None, Split.TRAIN)]
-        sheets = [path.name for path in lists if path.suffix.lower() != ".txt" and split in (None, Split.TRAIN)]
+        lists = [path for path in lists if path not in used and split in (None, Split.TRAIN)]
+        sheets = [path.name for path in lists if path.suffix.lower() != ".txt" or "split" in path.stem.lower()]
         unread = f"{self._at(parent)}: the folders say the classes; not read: {_some(sheets)}"
         return (*([beside] if parent.images else []), *([outer] if deep else []), *([unread] if sheets else []))
 
