@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from cnnlab.cli.main import run
 from cnnlab.data.preprocess import normalise
@@ -119,6 +119,57 @@ def test_explain_with_a_file(capsys: pytest.CaptureFixture[str], stranger: tuple
     assert json.loads(out)["explained"][0]["class"].startswith("class ")
 
 
+@pytest.fixture(scope="module")
+def several(stranger: tuple[Path, Path]) -> Path:
+    """A file that holds the stranger's weights twice over: under `teacher` and as averages, beside spoilt ones."""
+    path = stranger[0].with_name("several.pth.tar")
+    state = load_file(stranger[0])
+    spoilt = {name: each * 0 for name, each in state.items()}
+    torch.save({"state_dict": spoilt, "teacher": state, "state_dict_ema": state, "epoch": 3}, path)
+    return path
+
+
+WHICH = (("--key", "teacher"), ("--ema",))
+
+
+@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("action", ["predict", "explain", "features"])
+def test_which_of_several_weights_is_chosen_wherever_a_file_is_taken(
+    capsys: pytest.CaptureFixture[str],
+    stranger: tuple[Path, Path],
+    several: Path,
+    which: tuple[str, ...],
+    action: str,
+    tmp_path: Path,
+) -> None:
+    image = next((stranger[1] / "kind1").iterdir())
+    (tmp_path / "names.txt").write_text("left\nright\n", encoding="utf-8")
+    flags = ("--model", "resnet20", *which, "--classes", tmp_path / "names.txt", "--json")
+    flags += {"predict": (), "explain": ("--out", tmp_path), "features": ("--out", tmp_path / "f.npy")}[action]
+    code, out, err = told(capsys, action, several, image, *flags)
+    assert code == 0, err
+    assert f"taken from {'teacher' if which == ('--key', 'teacher') else 'state_dict_ema'!r}" in err
+    if action == "features":
+        assert np.load(tmp_path / "f.npy").any()
+    elif action == "explain":
+        assert json.loads(out)["explained"][0]["class"] == "right"
+    else:
+        assert json.loads(out)["predictions"][0]["names"][0] == "right"
+
+
+@pytest.mark.parametrize("which", WHICH)
+def test_eval_and_trial_take_the_weights_that_are_asked_for(
+    capsys: pytest.CaptureFixture[str], stranger: tuple[Path, Path], several: Path, which: tuple[str, ...]
+) -> None:
+    code, out, err = told(capsys, "eval", several, stranger[1], *which, "--json")
+    assert code == 0, err
+    assert json.loads(out)["top1"] == 1.0
+    code, out, _ = told(capsys, "checkpoint", "info", several, *which, "--try", stranger[1])
+    assert code == 0
+    following = next(line for line in out.splitlines() if line.startswith("next: "))
+    assert f"eval {several} {stranger[1]} {' '.join(which)} --model resnet20 --mean" in following
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -129,6 +180,8 @@ def test_explain_with_a_file(capsys: pytest.CaptureFixture[str], stranger: tuple
         (("--model", "resnet20", "--mean", "0,0", "--std", "1,1"), "takes 3 of each"),
         (("--model", "resnet20", "--classes", "nobody.txt"), "one name a line"),
         (("--mean", "red"), "list of numbers"),
+        (("--model", "resnet20", "--key", "teacher"), "begins with 'teacher.'"),
+        (("--model", "resnet20", "--ema"), "no averaged weights"),
     ],
 )
 def test_what_cannot_be_is_refused(

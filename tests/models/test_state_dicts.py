@@ -71,6 +71,24 @@ def test_the_same_weights_twice_are_no_question() -> None:
     assert chosen({"model": parallel, "model_state_dict": {"weight": PLAN, "bias": SCALAR}}) == "model"
 
 
+def test_the_same_weights_under_two_keys_are_found_under_both() -> None:
+    value = {"model": STATE, "ema": STATE}
+    assert [each.wrapper for each in find_states(value)] == ["model", "ema"]
+    assert (chosen(value), choose_state(value, ema=True).chosen.wrapper) == ("model", "ema")
+    assert choose_state({"a": STATE, "teacher": STATE}, key="teacher").chosen.wrapper == "teacher"
+    shared = module({"weight": PLAN}, {})
+    assert [each.wrapper for each in find_states({"model": shared, "best": shared})] == ["model", "best"]
+
+
+def test_a_network_among_the_arguments_of_its_trainer_is_not_meant() -> None:
+    for name in ("hyper_parameters", "hparams"):
+        value = {
+            "state_dict": {"model.weight": PLAN, "model.bias": PLAN},
+            name: {"model": module({"weight": PLAN}, {})},
+        }
+        assert [each.wrapper for each in find_states(value)] == ["state_dict"]
+
+
 def test_of_several_the_usual_is_taken_and_the_others_are_named() -> None:
     choice = choose_state({"best": AVERAGED, "model": STATE, "discriminator": {"d.weight": PLAN}})
     assert (choice.chosen.wrapper, choice.others) == ("model", ("best", "discriminator"))

@@ -13,3 +13,7 @@ def test_settings_that_need_others_are_refused_without() -> None:
         require_companions(unfreeze_at=0.5, freeze=None, layer_lr=None, pretrained=None)
     with pytest.raises(UsageError, match=r"--layer-lr 0.1 .*add --pretrained"):
         require_companions(unfreeze_at=None, freeze=None, layer_lr=0.1, pretrained=None)
+    with pytest.raises(UsageError, match=r"--key .*--pretrained FILE"):
+        require_companions(unfreeze_at=None, freeze=None, layer_lr=None, pretrained=None, key="teacher")
+    with pytest.raises(UsageError, match=r"--ema .*--pretrained FILE"):
+        require_companions(unfreeze_at=None, freeze=None, layer_lr=None, pretrained=None, ema=True)

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from cnnlab.errors import DataError, UnknownNameError, UsageError
 from cnnlab.models.catalog import create_model
 from cnnlab.models.official_weights import find_weights
+from cnnlab.models.weight_files import Which
 from cnnlab.recipes import get_recipe, with_settings
 from cnnlab.recipes.recipe import CopyLayers
 from cnnlab.train import pretrained
@@ -86,6 +87,26 @@ def test_where_in_a_file_the_weights_were_found_is_said(digits: Path, tmp_path: 
     said = load_pretrained(network, "resnet20", find_source(str(path)), [str(number) for number in range(7)]).said
     assert said.startswith(f"starts from the weights of {path}; ")
     assert "; taken from 'net'; names without 'module.'" in said
+
+
+@pytest.mark.parametrize("which", [Which("teacher"), Which(ema=True)])
+def test_of_several_weights_in_a_file_those_that_are_asked_for_start(
+    digits: Path, tmp_path: Path, which: Which
+) -> None:
+    state = weights_of(digits)
+    name = which.key or "state_dict_ema"
+    path = tmp_path / "several.ckpt"
+    torch.save({"state_dict": {key: each * 0 for key, each in state.items()}, name: state}, path)
+    network = create_model("resnet20", num_classes=7)
+    source = find_source(str(path), "resnet20", which)
+    said = load_pretrained(network, "resnet20", source, [str(number) for number in range(7)]).said
+    assert f"taken from {name!r}" in said
+    assert torch.equal(network.state_dict()["conv1.weight"], state["conv1.weight"])
+
+
+def test_a_run_has_not_several_weights(tiny_run: Path) -> None:
+    with pytest.raises(UsageError, match=r"--key and --ema choose among the weights in a file"):
+        find_source(str(tiny_run), "resnet20", Which("teacher"))
 
 
 def test_with_other_classes_the_last_layer_stays_as_it_was(digits: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.cli import early
 from cnnlab.cli.outputs import require_output
 from cnnlab.cli.parser import add_device, add_json, one_of
-from cnnlab.cli.strangers import add_file_flags, check_file_flags, known_of, print_trials, trial_record
+from cnnlab.cli.strangers import add_file_flags, check_file_flags, known_of, print_trials, trial_record, which_of
 from cnnlab.cli.train import set_threads
 from cnnlab.errors import DataError, UsageError, command
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cnnlab.evaluate.trial import Trial
     from cnnlab.models.recognise import Candidate
+    from cnnlab.models.weight_files import WeightsFile
 
 ACTIONS = ("info", "convert")
 MAY_BE = ("fits", "may_also_be")
@@ -105,7 +106,7 @@ def _tell_winner(out: Console, args: argparse.Namespace, trials: list[Trial]) ->
         return
     mean, std = (",".join(f"{each:g}" for each in values) for values in (best.preprocess.mean, best.preprocess.std))
     flags = f"--model {best.candidate} --mean {mean} --std {std}"
-    out.print(f"next: {command('eval', args.file, args.data)} {flags}", markup=False)
+    out.print(f"next: {command('eval', args.file, args.data, *which_of(args).flags())} {flags}", markup=False)
 
 
 def _info(args: argparse.Namespace) -> dict[str, Any]:
@@ -113,9 +114,8 @@ def _info(args: argparse.Namespace) -> dict[str, Any]:
     from cnnlab.models.official_weights import find_by_sha256
     from cnnlab.models.recognise import recognise
     from cnnlab.models.twins import lacking, with_twins
-    from cnnlab.models.weight_files import read_weights
 
-    weights = read_weights(args.file, key=args.key, ema=args.ema)
+    weights = which_of(args).read(args.file)
     tensors = weights.tensors
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     exact = recognise(shapes)
@@ -156,9 +156,10 @@ def _convert(args: argparse.Namespace) -> dict[str, Any]:
 
     from cnnlab.models.weights import load_weights
 
-    candidate = _target(args)
+    weights = which_of(args).read(args.file)
+    candidate = _target(args, weights)
     network = candidate.create()
-    report = load_weights(network, args.file, drop_head=args.drop_head, key=args.key, ema=args.ema)
+    report = load_weights(network, weights, drop_head=args.drop_head)
     kept = {ours: tensor.contiguous() for ours, tensor in network.state_dict().items() if ours in report.mapped}
     aside = args.out.with_name(args.out.name + ".incomplete")
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +181,7 @@ def _convert(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _target(args: argparse.Namespace) -> Candidate:
+def _target(args: argparse.Namespace, weights: WeightsFile) -> Candidate:
     """The network to convert for: the one that is named, or the only one that fits; twins are never chosen between.
 
     Raises:
@@ -190,9 +191,8 @@ def _target(args: argparse.Namespace) -> Candidate:
     from cnnlab.evaluate.strangers import candidates, the_candidate
     from cnnlab.models.official_weights import find_by_sha256
     from cnnlab.models.recognise import Candidate
-    from cnnlab.models.weight_files import read_weights
 
-    weights, known = read_weights(args.file, key=args.key, ema=args.ema), known_of(args)
+    known = known_of(args)
     if args.drop_head and args.model is not None:
         return Candidate(args.model, known.options)
     if args.model is not None:

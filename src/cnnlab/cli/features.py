@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.cli import early
 from cnnlab.cli.outputs import require_output
 from cnnlab.cli.parser import add_device, add_json
+from cnnlab.cli.strangers import RUN_HELP, add_file_flags, check_file_flags, opened
 from cnnlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,26 +22,23 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `cnnlab features` takes."""
-    add_source(parser)
+    parser.add_argument("run", type=Path, metavar="RUN", help=RUN_HELP)
+    parser.add_argument("source", metavar="SRC", help="a data set, a folder of one class or of classes, an image file")
+    parser.add_argument("--split", metavar="NAME", help="of divided data: train, val (default) or test")
     parser.add_argument("--layer", default="pooled", metavar="NAME", help="see cnnlab inspect summary (default pooled)")
     parser.add_argument("--places", action="store_true", help="keep maps (C, H, W); default: their mean, (C,)")
     parser.add_argument(
         "--out", type=Path, default=Path("features.npy"), metavar="FILE", help=".npy (default features.npy) or .parquet"
     )
+    add_file_flags(parser)
     add_device(parser)
     add_json(parser)
-
-
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """Add RUN, SRC and which part of a data set to take."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, or a bundle")
-    parser.add_argument("source", metavar="SRC", help="a data set, a folder of one class or of classes, an image file")
-    parser.add_argument("--split", metavar="NAME", help="of divided data: train, val (default) or test")
 
 
 def check(args: argparse.Namespace) -> None:
     """Refuse at once what cannot be."""
     early.require_networks([args.run])
+    check_file_flags(args, args.run)
     early.require_split(args.split)
     require_output("--out", args.out, (".npy", ".parquet"))
     if args.out.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
@@ -54,12 +52,11 @@ def run(args: argparse.Namespace) -> int:
     from cnnlab.cli.console import console, print_json
     from cnnlab.cli.train import set_threads
     from cnnlab.errors import ImageError
-    from cnnlab.evaluate.pretrained import load
     from cnnlab.explain.embed import features
     from cnnlab.explain.tables import write_npy, write_parquet
 
     set_threads(args.threads)
-    classifier = load(args.run, device=args.device)
+    classifier = opened(args, args.run)
     images = open_source(classifier, args.source, args.split, why="cnnlab features")
     found = features(
         classifier.network,

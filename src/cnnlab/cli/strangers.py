@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from cnnlab.evaluate.classifier import Classifier
     from cnnlab.evaluate.strangers import Known
     from cnnlab.evaluate.trial import Trial
+    from cnnlab.models.weight_files import Which
 
 RUN_HELP = "a run folder, a bundle, a file of weights, a hub folder of timm, or a network with published weights"
 SHOWN_TRIALS = 12
-FLAGS = ("model", "settings", "mean", "std", "key", "ema", "classes")
+FLAGS = ("model", "settings", "mean", "std", "classes", "key", "ema")
 
 
 def add_file_flags(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +38,21 @@ def add_file_flags(parser: argparse.ArgumentParser) -> None:
     )
     add("--mean", type=numbers, metavar="R,G,B", help="subtracted from each channel, in units of 0 to 1")
     add("--std", type=numbers, metavar="R,G,B", help="what each channel is divided by")
-    add("--key", metavar="NAME", help="which weights to take, where the file holds several: checkpoint info names them")
-    add("--ema", action="store_true", help="take the weights that were averaged over the training (EMA)")
     add("--classes", metavar="cifar10|imagenet|FILE", help="names of the classes in order; a FILE has one a line")
+    add_which_flags(add)
+
+
+def add_which_flags(add: Callable[..., object]) -> None:
+    """Add what chooses among several weights in one file, by a parser's or a group's `add_argument`."""
+    add("--key", metavar="NAME", help="which weights to take, where a file holds several; see checkpoint info")
+    add("--ema", action="store_true", help="take the weights that were averaged over the training (EMA)")
+
+
+def which_of(args: argparse.Namespace) -> Which:
+    """Which of several weights in a file the user asked for."""
+    from cnnlab.models.weight_files import Which
+
+    return Which(args.key, args.ema)
 
 
 def numbers(text: str) -> tuple[float, ...]:
@@ -67,7 +81,7 @@ def known_of(args: argparse.Namespace) -> Known:
     from cnnlab.evaluate.strangers import Known
 
     options = network_options(args.model, args.settings) if args.model is not None else {}
-    return Known(args.model, options, args.mean, args.std, _names(args.classes), args.key, args.ema)
+    return Known(args.model, options, args.mean, args.std, _names(args.classes), which_of(args))
 
 
 def opened(args: argparse.Namespace, source: str | Path, data: str | None = None) -> Classifier:
@@ -122,9 +136,8 @@ def _tried(path: Path, known: Known, data: str, args: argparse.Namespace, out: C
 
     from cnnlab.evaluate.trial import clear_winner, try_all
     from cnnlab.models.official_weights import find_by_sha256
-    from cnnlab.models.weight_files import read_weights
 
-    published = find_by_sha256(read_weights(path, key=known.key, ema=known.ema).sha256)
+    published = find_by_sha256(known.which.read(path).sha256)
     if published is not None or (known.model is not None and known.mean is not None):
         return known
     trials = try_all(path, data, known, folder=args.data_folder, device=args.device)
@@ -133,7 +146,8 @@ def _tried(path: Path, known: Known, data: str, args: argparse.Namespace, out: C
         print_trials(out, trials, data)
     if best is None:
         raise UsageError(
-            f"{data} does not tell which network {path} is; name it: {command('eval', path, data)} --model NAME"
+            f"{data} does not tell which network {path} is; name it: "
+            f"{command('eval', path, data, *known.which.flags())} --model NAME"
         )
     options = best.candidate.own_options()
     return replace(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.cli import early
 from cnnlab.cli.outputs import require_output_folder
 from cnnlab.cli.parser import add_device, add_json, integer, number, one_of, positive_float, positive_int
+from cnnlab.cli.strangers import add_which_flags, which_of
 from cnnlab.errors import UsageError, command
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ FIXED_BY_THE_RUN = {
     "--manifest": "manifest",
     "--data-folder": "data_folder",
     "--pretrained": "pretrained",
+    "--key": "key",
+    "--ema": "ema",
     "--freeze": "freeze",
     "--unfreeze-at": "unfreeze_at",
     "--layer-lr": "layer_lr",
@@ -90,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start from the weights of a run, a file, or a published network (no value: those of --model); "
         "the last layer starts anew where the classes differ",
     )
+    add_which_flags(add)
     add(
         "--freeze",
         nargs="?",
@@ -180,7 +184,12 @@ def check(args: argparse.Namespace) -> None:
     early.require_data(args.data, args.data_folder, args.manifest)
     early.require_weights(args.pretrained)
     require_companions(
-        unfreeze_at=args.unfreeze_at, freeze=args.freeze, layer_lr=args.layer_lr, pretrained=args.pretrained
+        unfreeze_at=args.unfreeze_at,
+        freeze=args.freeze,
+        layer_lr=args.layer_lr,
+        pretrained=args.pretrained,
+        key=args.key,
+        ema=args.ema,
     )
     if args.overfit is not None:
         _refuse_with_overfit(args)
@@ -227,6 +236,8 @@ def _settings(args: argparse.Namespace, recipe: Recipe) -> Settings:
         epochs=args.epochs,
         final=args.final,
         pretrained=args.pretrained,
+        pretrained_key=args.key,
+        pretrained_ema=args.ema,
         freeze=args.freeze,
         unfreeze_at=args.unfreeze_at,
         layer_lr=args.layer_lr,
@@ -384,7 +395,7 @@ def _recipe(args: argparse.Namespace, began: Path | None = None) -> Recipe:
     from cnnlab.recipes.recipe import with_settings
     from cnnlab.train.chosen import network_of_weights, recipe_for
 
-    model, pixels = network_of_weights(args.pretrained, args.model, args.recipe)
+    model, pixels = network_of_weights(args.pretrained, args.model, args.recipe, which_of(args))
     chosen = [f"model={model}"] if model else []
     chosen += [f"batch_size={args.batch_size}"] if args.batch_size not in (None, "auto") else []
     chosen += [f"optimizer.lr={args.lr}"] if args.lr not in (None, "auto") else []

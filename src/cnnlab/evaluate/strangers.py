@@ -35,7 +35,7 @@ from cnnlab.models.official_weights import (
 )
 from cnnlab.models.recognise import Candidate, fit, recognise
 from cnnlab.models.twins import with_twins
-from cnnlab.models.weight_files import WeightsFile, read_weights
+from cnnlab.models.weight_files import WeightsFile, Which
 from cnnlab.models.weights import load_weights
 from cnnlab.types import Interpolation, Labels, Preprocess
 
@@ -53,8 +53,7 @@ class Known:
         mean: subtracted from each channel, in [0, 1] units; `std` divides the rest.
         std: see `mean`.
         names: of the classes, in the order of the outputs.
-        key: which weights to take, where the file holds several.
-        ema: take those that were averaged over the training.
+        which: of several weights in the file.
     """
 
     model: str | None = None
@@ -62,8 +61,7 @@ class Known:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     names: tuple[str, ...] | None = None
-    key: str | None = None
-    ema: bool = False
+    which: Which = field(default_factory=Which)
 
 
 def open_file(path: Path, known: Known | None = None, *, device: str = "auto") -> tuple[Classifier, tuple[str, ...]]:
@@ -74,11 +72,11 @@ def open_file(path: Path, known: Known | None = None, *, device: str = "auto") -
         UsageError: it fits several networks, or none, and none was named.
     """
     known = known or Known()
-    weights = read_weights(path, key=known.key, ema=known.ema)
+    weights = known.which.read(path)
     published = find_by_sha256(weights.sha256)
     candidate = the_candidate(weights, known, published)
     preprocess, assumed = preprocessing(candidate, known, published)
-    classifier, said = build(path, candidate, preprocess, known, published, device=device)
+    classifier, said = build(weights, candidate, preprocess, known, published, device=device)
     return classifier, (*said, *([assumed] if assumed else []))
 
 
@@ -98,7 +96,8 @@ def the_candidate(weights: WeightsFile, known: Known, published: Weights | None)
     choice = "; ".join(f"--model {each}" + (f" ({each.what})" if each.what else "") for each in found)
     raise UsageError(
         f"{weights.path} fits {len(found)} networks, which have the same entries and compute other things: {choice}. "
-        f"Say which, or let labelled images tell: {command('checkpoint', 'info', weights.path, '--try', 'DATA')}"
+        f"Say which, or let labelled images tell: "
+        f"{command('checkpoint', 'info', weights.path, *known.which.flags(), '--try', 'DATA')}"
     )
 
 
@@ -115,7 +114,7 @@ def candidates(weights: WeightsFile, known: Known) -> list[Candidate]:
         candidate = fit(known.model, shapes, known.options)
         if candidate is None:
             network = Candidate(known.model, known.options).create()
-            load_weights(network, weights.path, drop_head=True, key=known.key, ema=known.ema)  # says why not
+            load_weights(network, weights, drop_head=True)  # says why not
             raise DataError(f"{weights.path} does not fit {Candidate(known.model, known.options)}")
         return [candidate]
     if found := with_twins(recognise(shapes)):
@@ -126,7 +125,7 @@ def candidates(weights: WeightsFile, known: Known) -> list[Candidate]:
 
 
 def build(
-    path: Path,
+    weights: WeightsFile,
     candidate: Candidate,
     preprocess: Preprocess,
     known: Known,
@@ -134,14 +133,14 @@ def build(
     *,
     device: str = "auto",
 ) -> tuple[Classifier, tuple[str, ...]]:
-    """The classifier of a candidate with a file's weights, and what loading it said.
+    """The classifier of a candidate with a file's weights, and what loading them said.
 
     Raises:
         DataError: the file does not fit.
         UsageError: there are not as many names as classes.
     """
-    network = candidate.create()
-    report = load_weights(network, path, key=known.key, ema=known.ema)
+    network, path = candidate.create(), weights.path
+    report = load_weights(network, weights)
     names = known.names or names_of(network, published)
     if published is not None:
         drop_background(network, len(names))
@@ -253,7 +252,7 @@ def open_hub_folder(
     if path is None:
         raise DataError(f"{folder} has a config.json of timm and no weights; expected {' or '.join(HUB_WEIGHTS)}")
     known = known or Known()
-    weights = read_weights(path, key=known.key, ema=known.ema)
+    weights = known.which.read(path)
     found = candidates(weights, known)
     named = [each for each in found if each.model == read["architecture"]] or found
     if len(named) > 1:
@@ -264,7 +263,7 @@ def open_hub_folder(
     labels = read.get("label_names") or _config(read).get("label_names")
     if known.names is None and isinstance(labels, list) and all(isinstance(each, str) for each in labels):
         known = replace(known, names=tuple(labels))
-    classifier, said = build(path, named[0], preprocess, known, device=device)
+    classifier, said = build(weights, named[0], preprocess, known, device=device)
     return classifier, (*said, assumed)
 
 

@@ -23,7 +23,6 @@ from cnnlab.evaluate.strangers import Known, assumed_for, build, candidates, nam
 from cnnlab.evaluate.tested_on import load_unseen, split_there
 from cnnlab.models.official_weights import CAFFE_BGR, CIFAR_MEAN, CIFAR_STD, HALF, MEAN, STD, find_by_sha256
 from cnnlab.models.recognise import Candidate
-from cnnlab.models.weight_files import read_weights
 from cnnlab.types import Preprocess, Split
 
 IMAGES = 200
@@ -64,14 +63,14 @@ def try_all(
         UsageError: no network fits, or the data has another number of classes.
     """
     known = known or Known()
-    weights = read_weights(path, key=known.key, ema=known.ema)
+    weights = known.which.read(path)
     published = find_by_sha256(weights.sha256)
     part: Part | Photos | None = None
     trials = []
     for candidate in candidates(weights, known):
         usual, _ = preprocessing(candidate, known, published)
         try:
-            classifier, _ = build(path, candidate, usual, known, device=device)
+            classifier, _ = build(weights, candidate, usual, known, device=device)
         except DataError:
             continue  # named by its options, and not this file's
         classifier = named_by(classifier, data, folder)

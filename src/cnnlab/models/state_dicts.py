@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeGuard
 
@@ -34,7 +34,8 @@ WRAPPERS = (
 
 _AVERAGED = re.compile(r"(^|[._-])(ema|swa|shadow|averaged?|avg)([._-]|$)|^(model|net)_?ema|^ema", re.IGNORECASE)
 _NOT_WEIGHTS = re.compile(
-    r"optim|(^|_)(opt|lr|scheduler|schedulers|scaler|amp|rng|criterion|loss_fn|callbacks|loops|history)(_|$)",
+    r"optim|(^|_)(opt|lr|scheduler|schedulers|scaler|amp|rng|criterion|loss_fn|callbacks|loops|history)(_|$)"
+    r"|^(hyper_?parameters|hparams)$",
     re.IGNORECASE,
 )
 _SETTINGS = ("args", "opt", "config", "cfg", "hparams", "hyper_parameters", "meta")
@@ -105,24 +106,35 @@ def find_states(value: object) -> list[StateDict]:
     """
     found: list[StateDict] = []
     queue: list[tuple[tuple[str, ...], object]] = [((), value)]
-    seen: set[int] = set()
+    seen: dict[int, StateDict | None] = {}
     num_looked = 0
     for path, node in queue:  # which grows
-        if id(node) in seen or len(seen) >= MAX_NODES or len(found) >= MAX_FOUND:
+        if len(seen) >= MAX_NODES or len(found) >= MAX_FOUND:
+            break
+        if id(node) in seen:  # the same weights under another key, such as averages before they part
+            state = seen[id(node)]
+            found += [] if state is None else [replace(state, wrapper=".".join(path))]
             continue
-        seen.add(id(node))
         entries = _inside(node)
         num_looked += len(entries)
         if num_looked > MAX_LOOKED:  # many objects may hold the same large dict
             raise DataError(f"more than {MAX_LOOKED:,} values to look for weights among, which is refused")
-        if is_module(node):
-            found.append(StateDict(".".join(path), dict(_of_module(node)), str(node)))
-        elif not isinstance(node, list | tuple) and looks_like_state(entries, path):
-            found.append(StateDict(".".join(path), entries))
+        state = seen[id(node)] = _state(node, entries, path)
+        if state is not None:
+            found.append(state)
         elif len(path) < MAX_DEPTH:
             children = _children(entries, isinstance(node, list | tuple))
             queue += [((*path, name), child) for name, child in islice(children, max(MAX_NODES - len(queue), 0))]
     return found
+
+
+def _state(node: object, entries: Mapping[object, object], path: tuple[str, ...]) -> StateDict | None:
+    """The weights that `node`, to which `path` leads, is; None where it is none."""
+    if is_module(node):
+        return StateDict(".".join(path), dict(_of_module(node)), str(node))
+    if not isinstance(node, list | tuple) and looks_like_state(entries, path):
+        return StateDict(".".join(path), entries)
+    return None
 
 
 def _inside(node: object) -> Mapping[object, object]:

@@ -64,6 +64,22 @@ class WeightsFile:
         return "; ".join((f"{self.path}: {len(self.tensors)} tensors", *self.said))
 
 
+@dataclass(frozen=True)
+class Which:
+    """Which of the weights in a file are meant: the usual ones, unless it is said; see `read_weights`."""
+
+    key: str | None = None
+    ema: bool = False
+
+    def flags(self) -> tuple[str, ...]:
+        """As the command line takes it, such as `--key teacher`; nothing for the usual weights."""
+        return (*(("--key", self.key) if self.key is not None else ()), *(("--ema",) if self.ema else ()))
+
+    def read(self, path: Path) -> WeightsFile:
+        """The weights in the file at `path` that are meant; raises as `read_weights` does."""
+        return read_weights(path, key=self.key, ema=self.ema)
+
+
 def read_weights(path: Path, *, key: str | None = None, ema: bool = False) -> WeightsFile:
     """Read a file of weights, whatever its ending: its first bytes say what it is.
 

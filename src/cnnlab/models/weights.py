@@ -22,7 +22,7 @@ from cnnlab.models.lookalikes import looks_like
 from cnnlab.models.recognise import Candidate
 from cnnlab.models.torch_files import naming
 from cnnlab.models.twins import lacking, with_twins
-from cnnlab.models.weight_files import read_weights
+from cnnlab.models.weight_files import WeightsFile, read_weights
 from cnnlab.models.weight_names import AUXILIARY, classifying, head_name, norm_after, rename
 
 LISTED = 10  # names in a message, before "and N more"
@@ -74,7 +74,7 @@ class LoadReport:
 
 def load_weights(
     network: Network,
-    path: str | Path,
+    path: str | Path | WeightsFile,
     *,
     drop_head: bool = False,
     adapt_channels: bool = False,
@@ -86,6 +86,7 @@ def load_weights(
     Args:
         network: one of ours, on any device and of any floating dtype; numbers are converted to it.
         path: a file of torch.save or of safetensors, whatever its ending. No code in it is run, whatever it holds.
+            Or one that was read already; `key` and `ema` have been chosen then.
         drop_head: leave out the last layer of the classifier, and of auxiliary heads, so that the network keeps
             its own: for another number of classes.
         key: which weights to take, where the file holds several; see `WeightsFile.others`.
@@ -97,9 +98,8 @@ def load_weights(
         DataError: the file is missing, damaged or refused, or does not fit; the message lists what is missing,
             unexpected or of another shape, and says which network the file looks like.
     """
-    path = Path(path)
-    found = read_weights(path, key=key, ema=ema)
-    tensors = found.tensors
+    found = path if isinstance(path, WeightsFile) else read_weights(Path(path), key=key, ema=ema)
+    path, tensors = found.path, found.tensors
     wanted: dict[str, Tensor] = network.state_dict()
     with naming(path):
         renaming = rename(tensors, wanted, head_name(network))

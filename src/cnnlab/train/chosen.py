@@ -16,6 +16,7 @@ from cnnlab.errors import UsageError
 from cnnlab.models.catalog import require_model
 from cnnlab.models.device import resolve_device
 from cnnlab.models.table import Row, read_table
+from cnnlab.models.weight_files import Which
 from cnnlab.recipes import choose, fast
 from cnnlab.recipes.catalog import get_recipe
 from cnnlab.recipes.recipe import Recipe
@@ -65,7 +66,7 @@ def recipe_for(
 
 def recipe_for_settings(settings: Settings) -> Recipe:
     """The recipe for a run that is told all else: `recipe_for` with the network and weights its settings name."""
-    model, pixels = network_of_weights(settings.pretrained, None, None)
+    model, pixels = network_of_weights(settings.pretrained, None, None, settings.which)
     recipe = recipe_for(
         settings.data,
         model,
@@ -77,7 +78,9 @@ def recipe_for_settings(settings: Settings) -> Recipe:
     return replace(recipe, folder_pixels=pixels) if pixels and recipe.crop is None else recipe
 
 
-def network_of_weights(pretrained: str | None, model: str | None, recipe: str | None) -> tuple[str | None, int | None]:
+def network_of_weights(
+    pretrained: str | None, model: str | None, recipe: str | None, which: Which | None = None
+) -> tuple[str | None, int | None]:
     """The network to train from `pretrained` weights, and the side of the images these were trained on.
 
     Without weights, `model` and None; `recipe` names the network where nothing else does.
@@ -85,7 +88,7 @@ def network_of_weights(pretrained: str | None, model: str | None, recipe: str | 
     if pretrained is None:
         return model, None
     model = model or (get_recipe(recipe).model if recipe else None)
-    source = find_source(pretrained, model)
+    source = find_source(pretrained, model, which)
     model = model or source.model
     own = require_model(model).sizes[-1] if model else None
     return model, source.preprocess.crop_pixels if source.preprocess else own

@@ -21,7 +21,7 @@ from cnnlab.models.catalog import create_model
 from cnnlab.models.layers import Network
 from cnnlab.models.official_weights import Weights, find_by_sha256, find_weights
 from cnnlab.models.recognise import fit
-from cnnlab.models.weight_files import read_weights
+from cnnlab.models.weight_files import WeightsFile, Which
 from cnnlab.models.weights import LoadReport, load_weights
 from cnnlab.recipes.recipe import CopyLayers, Recipe
 from cnnlab.types import Preprocess
@@ -42,6 +42,7 @@ class Source:
         class_names: the classes it was trained for; None where nobody says.
         options: of the network's builder, such as its width.
         trained_on: the published data set that the weights have seen; None where nobody says.
+        which: of several weights in a file.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Source:
     class_names: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     trained_on: str | None = None
+    which: Which = field(default_factory=Which)
 
 
 @dataclass(frozen=True)
@@ -61,23 +63,26 @@ class Started:
     whole: bool
 
 
-def find_source(name: str, model: str | None = None) -> Source:
+def find_source(name: str, model: str | None = None, which: Which | None = None) -> Source:
     """What `--pretrained NAME` means: a run folder or bundle, a file of weights, or published weights.
 
-    `official` stands for the published weights of `model`.
+    `official` stands for the published weights of `model`; `which` chooses among several weights in a file.
 
     Raises:
         UnknownNameError: it is none of these.
-        UsageError: the folder holds no trained network.
+        UsageError: the folder holds no trained network, or several weights are told apart where there is no file.
     """
-    path = Path(name).expanduser()
+    path, which = Path(name).expanduser(), which or Which()
+    is_file = path.is_file() or (path.suffix in FILES and path.parent != Path() and not path.is_dir())
+    if which != Which() and not is_file:
+        raise UsageError(f"--key and --ema choose among the weights in a file; {name} holds one network's only")
     if path.is_dir():
         config = read_config(path)
         load_whitening(config.preprocess, path)
         names = config.labels.names
         return Source(name, path / WEIGHTS, config.architecture, config.preprocess, names, config.options)
-    if path.is_file() or (path.suffix in FILES and path.parent != Path()):
-        return _file(name, path, model)
+    if is_file:
+        return _file(name, path, model, which)
     if name == OFFICIAL and model is None:
         raise UsageError(
             "--pretrained without a value takes the published weights of --model; name one: --model resnet18"
@@ -91,7 +96,7 @@ def find_source(name: str, model: str | None = None) -> Source:
     return _published(found, None)
 
 
-def with_options_of(recipe: Recipe, pretrained: str | None) -> Recipe:
+def with_options_of(recipe: Recipe, pretrained: str | None, which: Which | None = None) -> Recipe:
     """The recipe with the options (widths, shortcuts …) of the run that it starts from, if that is the same network.
 
     Raises:
@@ -99,22 +104,22 @@ def with_options_of(recipe: Recipe, pretrained: str | None) -> Recipe:
     """
     if pretrained is None:
         return recipe
-    source = find_source(pretrained, recipe.model)
+    source = find_source(pretrained, recipe.model, which)
     if source.model != recipe.model or not source.options:
         return recipe
     return replace(recipe, model_options={**recipe.model_options, **source.options})
 
 
-def _file(name: str, path: Path, model: str | None) -> Source:
+def _file(name: str, path: Path, model: str | None, which: Which) -> Source:
     """A file, which its SHA-256 may show to be a published one, and its shapes to have options of the network."""
     if not path.is_file():
         return Source(name, path)
-    weights = read_weights(path)
+    weights = which.read(path)
     if (found := find_by_sha256(weights.sha256)) is not None:
-        return replace(_published(found, path), name=name)
+        return replace(_published(found, path), name=name, which=which)
     shapes = {each: tuple(tensor.shape) for each, tensor in weights.tensors.items()}
     candidate = fit(model, shapes) if model is not None else None
-    return Source(name, path) if candidate is None else Source(name, path, options=candidate.own_options())
+    return Source(name, path, options=candidate.own_options() if candidate is not None else {}, which=which)
 
 
 def _published(found: Weights, path: Path | None) -> Source:
@@ -144,19 +149,20 @@ def load_pretrained(
             f"{source.name} holds a {source.model}, and this run trains a {model}; add --model {source.model}, "
             "or leave --pretrained out"
         )
+    weights = source.which.read(path)
     if source.class_names is not None:
         same = same_classes(source.class_names, classes)
-        return _account(source, load_weights(network, path, drop_head=not same, adapt_channels=True), classes)
-    return _account(source, _load_what_fits(network, path), classes)
+        return _account(source, load_weights(network, weights, drop_head=not same, adapt_channels=True), classes)
+    return _account(source, _load_what_fits(network, weights), classes)
 
 
-def _load_what_fits(network: Network, path: Path) -> LoadReport:
+def _load_what_fits(network: Network, weights: WeightsFile) -> LoadReport:
     """Load a file that does not name its classes: with its last layer if that has as many, else without."""
     try:
-        return load_weights(network, path, adapt_channels=True)
+        return load_weights(network, weights, adapt_channels=True)
     except DataError as error:
         try:
-            return load_weights(network, path, drop_head=True, adapt_channels=True)
+            return load_weights(network, weights, drop_head=True, adapt_channels=True)
         except DataError:
             raise error from None
 
@@ -210,7 +216,7 @@ def warn_of_seen(source: Source, data: str, class_names: Sequence[str]) -> str |
 def _copy_layers(network: Network, source: Source, path: Path, copy: CopyLayers) -> str:
     classes = len(source.class_names) if source.class_names is not None else 1000
     other = create_model(copy.model, num_classes=classes, in_channels=network.in_channels, **source.options)
-    load_weights(other, path)
+    load_weights(other, source.which.read(path))
     layers = {here: (network.get_submodule(here), other.get_submodule(there)) for here, there in copy.layers}
     copied = [here for here, (ours, theirs) in layers.items() if _copy_layer(ours, theirs)]
     left = [here for here in layers if here not in copied]

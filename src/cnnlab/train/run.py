@@ -32,6 +32,7 @@ from cnnlab.evaluate.protocols import get_protocol
 from cnnlab.models.catalog import require_model
 from cnnlab.models.describe import count_parameters
 from cnnlab.models.device import keep_freed_memory
+from cnnlab.models.weight_files import Which
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.catalog import get_recipe
 from cnnlab.recipes.choose import fit_batch
@@ -82,7 +83,8 @@ class Settings:
     """What a run needs to be told besides its recipe.
 
     `epochs` makes the run shorter or longer than the recipe, which stretches with it. `pretrained` names weights to
-    start from (`pretrained.find_source`), `freeze` what stays as it is (`freeze.freeze`), until `unfreeze_at`, a
+    start from (`pretrained.find_source`), `pretrained_key` and `pretrained_ema` which of several in a file
+    (`read_weights`), `freeze` what stays as it is (`freeze.freeze`), until `unfreeze_at`, a
     share of the training in [0, 1], is over, if given. `layer_lr`, above 0, multiplies the learning rate of all layers
     but the last (`optim.slow_body`). `patience` ends the run after so many epochs without a lower validation error,
     with the weights of the best epoch; `best_epoch` in the result counts from 0, as in the metrics.
@@ -110,6 +112,8 @@ class Settings:
     epochs: float | None = None
     final: bool = False
     pretrained: str | None = None
+    pretrained_key: str | None = None
+    pretrained_ema: bool = False
     freeze: str | None = None
     unfreeze_at: float | None = None
     layer_lr: float | None = None
@@ -137,8 +141,18 @@ class Settings:
         """Refuse what needs something else, or is unknown."""
         parse_on_bad_step(self.on_bad_step, self.spike)
         require_companions(
-            unfreeze_at=self.unfreeze_at, freeze=self.freeze, layer_lr=self.layer_lr, pretrained=self.pretrained
+            unfreeze_at=self.unfreeze_at,
+            freeze=self.freeze,
+            layer_lr=self.layer_lr,
+            pretrained=self.pretrained,
+            key=self.pretrained_key,
+            ema=self.pretrained_ema,
         )
+
+    @property
+    def which(self) -> Which:
+        """Which of several weights in the file `pretrained` are meant."""
+        return Which(self.pretrained_key, self.pretrained_ema)
 
 
 @dataclass(frozen=True)
@@ -175,7 +189,7 @@ def train_run(
             'validate on; give another schedule, such as --set \'schedule={"kind": "cosine"}\''
         )
     require_model(recipe.model)
-    recipe = with_options_of(recipe, settings.pretrained)
+    recipe = with_options_of(recipe, settings.pretrained, settings.which)
     world = world_from_environment()
     folder = require_run_folder(world, folder) or default_folder(recipe, settings.seed)
     if world.restarts and (folder / RECIPE).is_file():
@@ -304,7 +318,9 @@ def try_few_images(recipe: str | Recipe, settings: Settings, images: int, *, wat
     """
     refuse_several(world_from_environment(), "--overfit")
     watch = watch or Watch()
-    recipe = with_options_of(get_recipe(recipe) if isinstance(recipe, str) else recipe, settings.pretrained)
+    recipe = with_options_of(
+        get_recipe(recipe) if isinstance(recipe, str) else recipe, settings.pretrained, settings.which
+    )
     recipe = for_a_few(recipe, images)
     settings = replace(settings, epochs=MOST_STEPS / (images // recipe.batch_size))
     with TemporaryDirectory() as scratch, RunFolder(Path(scratch) / "run", resume=False) as run:
@@ -469,7 +485,7 @@ def _source(recipe: Recipe, settings: Settings, run: RunFolder) -> Source | None
     """The weights to start from; none once there is a checkpoint, so that they may be gone by then."""
     if settings.pretrained is None or checkpoints.list_checkpoints(run.checkpoints):
         return None
-    return find_source(settings.pretrained, recipe.model)
+    return find_source(settings.pretrained, recipe.model, settings.which)
 
 
 def _preprocess(recipe: Recipe, settings: Settings, parts: Parts, source: Source | None, run: RunFolder) -> Preprocess:
