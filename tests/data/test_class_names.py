@@ -81,3 +81,15 @@ def test_labels_are_names_or_numbers_throughout(labels: str, classes: str, meant
 def test_what_can_be_read_in_two_ways_or_none_is_refused(labels: str, classes: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read(labels, classes)
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "said"),
+    [
+        ("cafe\u0301", "caf\u00e9", r"class 'cafe\\u0301' looks like 'café', which is another name"),
+        ("Tea", "tea", "class 'Tea' looks like 'tea'"),
+    ],
+)
+def test_a_label_that_looks_like_a_class_is_shown_visibly(label: str, name: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        classes_of_labels({label: "line 1"}, [name, "water"])

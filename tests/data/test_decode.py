@@ -400,3 +400,20 @@ def test_a_jpeg_can_be_shrunk_while_decoding(shrink: int, orientation: int) -> N
 def test_other_formats_come_whole() -> None:
     with open_image(png(smooth())) as image:
         assert np.array_equal(image.pixels(4), smooth())
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "an empty file, not an image"),
+        (b"\n<!DOCTYPE html><html>404</html>", "a web page, as of a download that failed, not an image"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "fetch the images: git lfs pull"),
+        (b"hello, world", r"bytes that begin with b'hello, w', not an image"),
+    ],
+)
+def test_what_is_no_image_is_called_so_where_no_heic_was_read(
+    data: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "OPEN", {name: each for name, each in Image.OPEN.items() if name != "HEIF"})
+    with pytest.raises(ImageError, match=rf"x\.jpg: .*{said}"):
+        decode(data, name="x.jpg")

@@ -47,6 +47,10 @@ def test_numbers_written_as_fractions_are_numbers(tmp_path: Path) -> None:
     assert labels(tmp_path / "x.csv", 'name,target\na b.jpg,0.0\n"c, d.jpg",1.0\n') == ["0", "1"]
 
 
+def test_lists_of_one_class_are_that_class(tmp_path: Path) -> None:
+    assert labels(tmp_path / "x.csv", "path,label\n3.png,['cat']\n4.png,['house cat']\n") == ["cat", "house cat"]
+
+
 def test_labels_may_have_spaces(tmp_path: Path) -> None:
     assert labels(tmp_path / "x.txt", "a b.jpg golden retriever\n3.png tabby cat\n") == [
         "golden retriever",
@@ -84,6 +88,10 @@ def test_images_that_are_not_there_are_kept_by_name(tmp_path: Path) -> None:
     [
         ("path,label\n3.png,cat\n3,dog\n", r"line 3: '3' has several classes, 'cat', 'dog'; several labels an image"),
         ("path,labels\n3.png,cat|dog\n4.png,dog\n", r"line 2: '3.png' has several classes, 'cat', 'dog'"),
+        ('path,label\n3.png,"cat,dog"\n4.png,dog\na b.jpg,cat\n', "line 2: '3.png' has several classes, 'cat', 'dog'"),
+        ("path,labels\n3.png,cat dog\n4.png,dog\na b.jpg,cat\n", "line 2: '3.png' has several classes, 'cat', 'dog'"),
+        ("path,label\n3.png,\"['cat', 'cow']\"\n4.png,\"['dog']\"\n", "'3.png' has several classes, 'cat', 'cow'"),
+        ("path,tags\n3.png,haze primary\n4.png,clear primary\n", "line 2: '3.png' has several classes, 'haze', 'prim"),
         ("path,cat,dog\n3.png,1,1\n4.png,0,1\n", "line 2: '3.png' has several classes, 'cat', 'dog'"),
         (
             "path,label,breed\n3.png,cat,a\n4.png,cat,b\n",
@@ -96,6 +104,48 @@ def test_images_that_are_not_there_are_kept_by_name(tmp_path: Path) -> None:
 def test_what_can_be_read_in_two_ways_is_refused(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         labels(tmp_path / "x.csv", text)
+
+
+@pytest.mark.parametrize("text", ["path,label\n3.png,cat\n4.png,%s\n", "3.png %s\n4.png cat\n"])
+@pytest.mark.parametrize("name", ["snake grass", "cat, tabby", "grass snake"])
+def test_names_of_several_words_are_one_class(tmp_path: Path, text: str, name: str) -> None:
+    cell = f'"{name}"' if "," in text else name
+    assert sorted(labels(tmp_path / ("x.csv" if "," in text else "x.txt"), text % cell)) == sorted(["cat", name])
+
+
+@pytest.mark.parametrize("nothing", ["nan", "NULL", "<NA>", ""])
+def test_what_tables_write_for_nothing_is_no_class(tmp_path: Path, nothing: str) -> None:
+    (tmp_path / "x.csv").write_text(f"path,label\n3.png,cat\n4.png,{nothing}\n")
+    found = read_labels(tmp_path / "x.csv", IMAGES)
+    assert found is not None
+    assert (set(found.labels), found.unlabelled) == ({"images/3.png"}, {"images/4.png"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",id,label\n0,2,ant\n1,1,bee\n2,0,cow\n",
+        "Unnamed: 0;image;label\n0;2;ant\n1;1;bee\n2;0;cow\n",
+        "id,path,label\n0,2.jpg,ant\n1,1.jpg,bee\n2,0.jpg,cow\n",
+        "index,file,label\n0,x/2.jpg,ant\n1,x/1.jpg,bee\n2,x/0.jpg,cow\n",
+    ],
+)
+def test_numbers_of_rows_are_no_images(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    found = read_labels(tmp_path / "x.csv", FileIndex(f"{number}.jpg" for number in range(3)))
+    assert found is not None
+    assert {path: label for path, (label, _) in found.labels.items()} == {
+        "2.jpg": "ant",
+        "1.jpg": "bee",
+        "0.jpg": "cow",
+    }
+
+
+def test_numbers_of_classes_are_no_images(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("".join(f"{number % 2},{number}\n" for number in range(6)))
+    found = read_labels(tmp_path / "x.csv", FileIndex(f"{number}.jpg" for number in range(6)))
+    assert found is not None
+    assert [found.labels[f"{number}.jpg"][0] for number in range(6)] == ["0", "1"] * 3
 
 
 def test_a_column_with_another_value_for_each_image_has_no_classes(tmp_path: Path) -> None:

@@ -68,6 +68,17 @@ def test_a_folder_with_an_earlier_run_is_refused_with_both_ways_out(tmp_path: Pa
         RunFolder(tmp_path, resume=False)
 
 
+def test_a_folder_that_cannot_be_made_is_the_users_to_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(
+        UsageError, match=r"run folder .*/x cannot be made: no permission; choose another: --run FOLDER"
+    ):
+        RunFolder(tmp_path / "x", resume=False)
+
+
 @pytest.mark.parametrize("left", ["recipe.json.incomplete", "data.json.incomplete", "settings.json", "lock"])
 def test_a_start_that_was_killed_before_it_began_can_be_made_again(tmp_path: Path, left: str) -> None:
     (tmp_path / left).write_text("{}")

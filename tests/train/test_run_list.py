@@ -37,11 +37,12 @@ def test_each_run_says_how_it_stands(tmp_path: Path) -> None:
     made(tmp_path / "b", checkpoint=True)
     made(tmp_path / "c")
     made(tmp_path / "d", result={**TESTED, "learned": False})
+    made(tmp_path / "f", result={**TESTED, "learned": None})
     spike = made(tmp_path / "e", checkpoint=True)
     (spike / "bad-step.json").write_text("{}", encoding="utf-8")
     found = {Path(each.run).name: each for each in list_runs(tmp_path)}
     assert {name: each.state for name, each in found.items()} == {
-        **{"a": "finished", "b": "interrupted", "c": "failed", "d": "not learned", "e": "failed"},
+        **{"a": "finished", "b": "interrupted", "c": "failed", "d": "not learned", "e": "failed", "f": "finished"},
     }
     a, b = found["a"], found["b"]
     assert (a.recipe, a.model, a.data, a.seed, a.part, a.protocol) == (

@@ -123,6 +123,6 @@ def require_run_folder(run: Path | None, resume: str | None) -> None:
     if resume is None and run is not None:
         require_unused(run)
     elif resume is not None and run is None:
-        raise UsageError("--resume needs the run to go on with: --run FOLDER")
+        raise UsageError("--resume needs the run that is to be resumed: --run FOLDER")
     elif run is not None and resume != "auto":
         require_begun(run)

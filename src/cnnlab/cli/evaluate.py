@@ -285,7 +285,7 @@ def _tell_more(out: Console, member: Classifier, row: Row, class_names: Sequence
     if "calibration" in row:
         found = row["calibration"]
         before, after = (
-            f"NLL {each['nll']:.3f}, Brier {each['brier']:.3f}, ECE {percent(each['ece'])}"
+            f"NLL {each['nll']:z.3f}, Brier {each['brier']:z.3f}, ECE {percent(each['ece'])}"
             for each in (found["before"], found["after"])
         )
         out.print(f"{row['protocol']}, probabilities as they are: {before}")

@@ -11,6 +11,7 @@ from cnnlab.cli import early
 from cnnlab.cli.outputs import require_output_folder
 from cnnlab.cli.parser import add_device, add_json, one_of
 from cnnlab.cli.strangers import RUN_HELP, add_file_flags, check_file_flags, opened
+from cnnlab.errors import UsageError
 from cnnlab.text import printable
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def check(args: argparse.Namespace) -> None:
     """Refuse at once what cannot be."""
     early.require_networks([args.run])
     check_file_flags(args, args.run)
+    if folders := [path for path in args.images if path.is_dir()]:
+        shown = printable(str(folders[0]))
+        raise UsageError(f"{shown} is a folder; explain draws a picture for each photo: name them, as in {shown}/*.jpg")
     early.require_files(args.images)
     require_output_folder("--out", args.out)
 

@@ -29,7 +29,17 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"models": [asdict(row) for row in chosen]})
         return 0
-    made = table("name", "year", "input", "depth", "parameters", "MACs", "weights", "paper", optional=("paper",))
+    made = table(
+        "name",
+        "year",
+        "input",
+        "depth",
+        "parameters",
+        "MACs",
+        "weights",
+        "paper",
+        optional=("input", "year", "depth", "weights", "paper"),
+    )
     for column in made.columns[3:6]:
         column.justify = "right"
     for row in chosen:

@@ -48,17 +48,24 @@ def _tell(out: Console, folder: Path, found: list[ListedRun]) -> None:
 
     from cnnlab.cli.console import clock, table
 
-    made = table("run", "recipe", "network", "data", "accuracy", "95% interval", "time", "state")
+    titles = ("run", "recipe", "network", "data", "accuracy", "95% interval", "time", "state")
+    made = table(*titles, optional=("95% interval", "data", "recipe", "time"))
     for column in made.columns[4:7]:
         column.justify = "right"
     for each in found:
         name = each.run.removeprefix(f"{folder}/")
         time = "" if each.seconds is None else clock(each.seconds)
-        about = (Text(name, overflow="fold"), each.recipe, each.model, Text(each.data, overflow="fold"))
+        about = (Text(name, overflow="fold"), each.recipe, each.model, Text(_near(each.data), overflow="fold"))
         made.add_row(*about, *_accuracy(each), time, each.state)
     out.print(made)
     if any(each.part == "val" for each in found):
         out.print("val: of the validation part, where there is no test part")
+
+
+def _near(data: str) -> str:
+    """Data as it is called from the working folder, where it lies below it."""
+    path = Path(data)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else data
 
 
 def _accuracy(run: ListedRun) -> tuple[str, str]:

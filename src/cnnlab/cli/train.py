@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="last",
         metavar="WHICH",
-        help="go on with --run: last (default), best, step-…, or auto, which begins it if there is none",
+        help="resume --run: last (default), best, step-…, or auto, which begins it if there is none",
     )
     add("--seed", type=integer, default=0, metavar="N", help="of the initial weights, the order and the augmentation")
     add("--runs", type=positive_int, default=1, metavar="N", help="train N seeds; mean, spread and 95%% interval")
@@ -318,7 +318,7 @@ def _refuse_changes(args: argparse.Namespace) -> None:
     """Refuse to go on with a run otherwise than it began."""
     given = [flag for flag in _given(args) if not (flag == "DATA" and _is_own(args.data, args.run))]
     if given:
-        raise UsageError(f"--resume goes on with what the run began with; {', '.join(given)} cannot change it now")
+        raise UsageError(f"--resume keeps to what the run began with; {', '.join(given)} cannot change it now")
 
 
 def _is_own(data: str, run: Path) -> bool:

@@ -119,6 +119,12 @@ def _partly_names(labels: Mapping[str, str], classes: Sequence[str]) -> DataErro
 
 
 def _no_class(label: str, where: str, classes: Sequence[str]) -> DataError:
+    alike = [name for name in classes if _as_read(name) == _as_read(label)]
+    if alike:
+        return DataError(
+            f"{where}: class {visible(label)} looks like {visible(alike[0])}, which is another name; write it as the "
+            "class is called"
+        )
     shown = ", ".join(map(printable, classes[:_SHOWN])) + (", …" if len(classes) > _SHOWN else "")
     return DataError(
         f"{where}: class {label!r}; accepted: a class of train, or 0 to {len(classes) - 1} in its sorted order: {shown}"

@@ -242,20 +242,31 @@ def _open(data: bytes, name: str) -> Image.Image:
             if is_tiff(data):
                 check_directory(data, name)
             pieces = Pieces(data, name)
-            image = Image.open(pieces, formats=FORMATS)
+            # Pillow fails on a format that nothing has registered yet, and HEIF is registered for the first HEIC.
+            image = Image.open(pieces, formats=FORMATS if is_heif(data) else FORMATS[:-1])
             pieces.allow_pixels()
             return image
     except Image.DecompressionBombError:
         raise ImageError(f"{name}: its header claims a gigantic size; make the image smaller") from None
     except UnidentifiedImageError:
-        seen = "an empty file" if not data else f"bytes that begin with {data[:8]!r}"
-        raise ImageError(f"{name}: {seen}, not an image; accepted: {', '.join(FORMATS)}") from None
+        raise _no_image(name, data) from None
     except ImageError:
         raise
     except MemoryError:
         raise ImageError(f"{name}: too little memory to open it; make the image smaller") from None
     except Exception as error:
         raise _damaged(name, error) from None
+
+
+def _no_image(name: str, data: bytes) -> ImageError:
+    if data.startswith(b"version https://git-lfs"):
+        return ImageError(f"{name}: a pointer of Git LFS in place of the image; fetch the images: git lfs pull")
+    if is_heif(data):
+        return ImageError(f"{name}: a HEIC picture that is truncated or damaged; replace the file")
+    page = data[:100].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+    seen = f"bytes that begin with {data[:8]!r}" if data else "an empty file"
+    shown = "a web page, as of a download that failed" if page else seen
+    return ImageError(f"{name}: {shown}, not an image; accepted: {', '.join(FORMATS)}")
 
 
 def _damaged(name: str, error: Exception) -> ImageError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from cnnlab.data.decode import printable
 from cnnlab.data.part_names import (
+    goes_with_images,
     is_part_name,
     is_unlabelled,
     never_a_class,
@@ -38,10 +39,14 @@ def without_copies(parent: Folder) -> tuple[tuple[Folder, ...], tuple[Folder, ..
 
 
 def wrapped(base: Folder, filled: Sequence[Folder]) -> Folder | None:
-    """The one folder of `base` that holds all images in further folders, and is no part; None where there is none."""
-    if base.images or len(filled) != 1:
+    """The one folder of `base` that holds all images in further folders, and is no part; None where there is none.
+
+    Images without classes may lie beside it, in a folder called so: `labeled` and `unlabeled`.
+    """
+    labelled = [each for each in filled if not is_unlabelled(each.name)]
+    if base.images or len(labelled) != 1 or (len(filled) > 1 and part_of_name(labelled[0].name) is not None):
         return None
-    only = filled[0]
+    only = labelled[0]
     if part_of_name(only.name) is not None and len(set(parts_of_names(each.name for each in only.filled).values())) < 2:
         return None
     return only if only.filled or never_a_class(only.name) else None
@@ -100,9 +105,20 @@ def is_class_first(filled: Sequence[Folder]) -> bool:
     )
 
 
+def pictures_of(folder: Folder, names: Collection[str]) -> Folder:
+    """The folder inside a class that holds its pictures, one of `names`, where masks and such lie beside it.
+
+    That is the class itself, where it is not so.
+    """
+    pictures = [each for each in folder.filled if each.name.lower() in names]
+    if folder.images or len(pictures) != 1 or not all(goes_with_images(each.name) for each in folder.filled):
+        return folder
+    return pictures[0]
+
+
 def common_folders(filled: Sequence[Folder]) -> list[str]:
     """The names of folders that all of `filled` hold, where these are most of what each holds; else none."""
-    if len(filled) < 2 or any(each.images for each in filled):
+    if len(filled) < 2 or any(each.images or all(goes_with_images(i.name) for i in each.filled) for each in filled):
         return []
     names = [{each.name for each in folder.filled} for folder in filled]
     common = set.intersection(*names)

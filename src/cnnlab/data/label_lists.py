@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,14 @@ _CLASS_HEADINGS = {
     *("imagelabel", "labeltext", "predictionstring", "subbreed", "disease", "expression", "emotion"),
 }
 _CLASS_WORD = re.compile(r"(?<![a-z])(labels?|class|category|species|breed|diagnosis)(?![a-z])", re.I)
+_IMAGE_HEADINGS = {
+    *("image", "images", "img", "imageid", "imagename", "filename", "file", "path", "filepath", "imagepath", "photo"),
+    *("idcode", "picture", "id", "name", "photoid"),
+}
+_INDEX_HEADINGS = {"", "unnamed", "index", "row", "rowid", "no", "nr", "num", "number"}
+_LIST_OF_ONE = re.compile(r"\[\s*(['\"]?)[^,\[\]'\"]+\1\s*\]")
+_NO_LABELS = {"nan", "NaN", "NAN", "NaT", "null", "NULL", "<NA>", "#N/A"}
+_SEVERAL_HEADINGS = {"labels", "tags", "classes", "categories", "targets", "findinglabels", "attributes"}
 _PART_HEADINGS = {"split", "splits", "part", "set", "subset", "dataset", "partition", "usage", "phase", "fold"}
 _NOT_TABLES = re.compile(
     r"(readme|ILSVRC2012_validation_ground_truth|license|licence|requirements|robots|changelog|citation|classes$|wnids$|words$)",
@@ -99,12 +107,32 @@ def read_labels(path: Path, images: FileIndex) -> LabelList | None:
 
 
 def _image_column(table: Table, images: FileIndex) -> int | None:
-    """The column whose cells are names of images that are there; of several, the one with most."""
-    sample = table.rows[:_SAMPLE_ROWS]
-    hits = [sum(_is_there(row[column], images) for row in sample) for column in range(table.columns)]
-    if not any(hits) and len(table.rows) > _SAMPLE_ROWS:
-        hits = [sum(_is_there(row[column], images) for row in table.rows) for column in range(table.columns)]
-    return hits.index(max(hits)) if any(hits) else None
+    """The column whose cells are names of images that are there.
+
+    Of several, as where images and rows are both numbered, it is that of names with endings or folders, else that of
+    most images, else the one called after images or not an index of rows.
+    """
+    for rows in (table.rows[:_SAMPLE_ROWS], table.rows):
+        ranks = {column: _likeness(table, rows, column, images) for column in range(table.columns)}
+        found = {column: rank for column, rank in ranks.items() if rank is not None}
+        if found:
+            return max(found, key=lambda column: (found[column], -column))
+    return None
+
+
+def _likeness(table: Table, rows: Sequence[Row], column: int, images: FileIndex) -> tuple[bool, int, int, int] | None:
+    """How much a column is like one of images, to be compared; None where it names none that is there."""
+    cells = [row[column] for row in rows]
+    hits = [cell for cell in cells if _is_there(cell, images)]
+    if not hits:
+        return None
+    heading = _plain(table.rows[0][column])
+    called = 1 if heading in _IMAGE_HEADINGS else -1 if heading in _INDEX_HEADINGS | _CLASS_HEADINGS else 0
+    return any(map(_is_file_name, hits)), len(set(hits)), len(hits), called
+
+
+def _is_file_name(cell: str) -> bool:
+    return bool(re.search(r"\.[a-z]{2,5}$|[/\\]", cell, re.I))
 
 
 def _is_there(cell: str, images: FileIndex) -> bool:
@@ -164,7 +192,7 @@ def _labels(table: Table, rows: range, heading: Row, used: set[int]) -> list[str
             f"{printable(str(table.path))}: the classes may be in {names}; call the column of classes 'label', or "
             "remove the others"
         )
-    labels = [table.rows[row][column] for row in rows]
+    labels = [cell if cell not in _NO_LABELS else "" for row in rows for cell in [table.rows[row][column]]]
     if heading and _plain(heading[column]) == "predictionstring":  # ImageNet's: a class with its boxes behind it
         labels = [label.partition(" ")[0] for label in labels]
     return _checked(table, rows, labels, heading[column] if heading else "")
@@ -206,23 +234,40 @@ _YES, _NO = {"1", "1.0", "True", "true", "TRUE"}, {"0", "0.0", "False", "false",
 
 def _checked(table: Table, rows: range, labels: list[str], heading: str) -> list[str]:
     """Labels of classes; refuses what is no class: fractions, several in a cell, another for nearly every image."""
+    if any(labels) and all(_LIST_OF_ONE.fullmatch(label) for label in labels if label):
+        labels = [label.strip("[]'\" ") for label in labels]
     given = Counter(label for label in labels if label)
     if all(re.fullmatch(r"-?\d+\.0+", label) for label in given):
         return [label.partition(".")[0] for label in labels]
     which = f"{printable(str(table.path))}{f', column {heading!r}' if heading else ''}"
     if all(re.fullmatch(r"-?\d*\.\d+(e-?\d+)?|-?\d+", label) for label in given) and any("." in each for each in given):
         raise DataError(f"{which}: fractions such as {next(iter(given))}, which are no classes; cnnlab learns classes")
-    for sign in "|;":
-        cells = [label for label in given if sign in label]
-        if cells and any(piece.strip() in given for cell in cells for piece in cell.split(sign)):
-            row = labels.index(cells[0])
-            raise _several(table.where(rows[row]), table.rows[rows[row]][0], cells[0].split(sign))
+    for label in given:
+        if (pieces := _pieces(label, given.keys(), heading)) is not None:
+            row = rows[labels.index(label)]
+            raise _several(table.where(row), table.rows[row][0], pieces)
     if len(given) > 20 and len(given) > 0.8 * sum(given.values()):
         raise DataError(
             f"{which}: {len(given)} different values for {sum(given.values())} images, which are no classes; call the "
             "column of classes 'label'"
         )
     return labels
+
+
+def _pieces(label: str, given: Collection[str], heading: str) -> list[str] | None:
+    """The several classes that a label is made of, beside the other labels `given`; None for one class.
+
+    "rust scab" is two where rust and scab are given, too, and the heading is a plural; tags are always several.
+    """
+    if re.fullmatch(r"\[.*\]|\{.*\}", label):
+        return [piece.strip(" '\"") for piece in label[1:-1].split(",")]
+    plural = _plain(heading) in _SEVERAL_HEADINGS
+    for sign, enough in (("|", any), (";", any), (",", any if plural else all), (" ", all)):
+        pieces = [piece.strip() for piece in label.split(sign) if piece.strip()]
+        several = enough(piece in given for piece in pieces) and (sign != " " or plural)
+        if len(pieces) > 1 and (several or _plain(heading) == "tags"):
+            return pieces
+    return None
 
 
 def _several(where: str, image: str, labels: Sequence[str]) -> DataError:

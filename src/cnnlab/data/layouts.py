@@ -73,6 +73,7 @@ class _Scan:
         filled, copies = folder_shapes.without_copies(base)
         notes = self._copied(base, copies)
         if (only := folder_shapes.wrapped(base, filled)) is not None:
+            notes = (*notes, *self._left_alone(base, [each for each in filled if each is not only]))
             return _with_notes(self._below(only).read(only), notes)
         if parts := folder_shapes.parts_of([each for each in base.folders if each not in copies]):
             found = self._parts(base, filled, parts)
@@ -94,6 +95,8 @@ class _Scan:
             found.append(self._part(parts[Split.TRAIN], Split.TRAIN, ()))
         elif classes := [each for each in left if not is_part_name(each.name) and not never_a_class(each.name)]:
             given = any(folder_shapes.content(part).filled for part in parts.values())
+            if len(classes) == 1 and folder_shapes.is_deep(classes[0]):
+                raise self._unknown_part(base, classes[0])
             if len(classes) == 1 and not given:
                 names = _some([each.name for each in parts.values()])
                 raise self._no_classes(base, filled, f"{names} is read as a part; call it otherwise if it is a class")
@@ -106,6 +109,15 @@ class _Scan:
         if not entries:
             raise DataError(f"{self._at(base)}: none of its parts has images by class: {'; '.join(notes)}")
         return Listing(entries, notes)
+
+    def _unknown_part(self, base: Folder, folder: Folder) -> DataError:
+        inside, parts = _some([each.name for each in folder.filled]), _some([each.name for each in base.filled])
+        name = printable(folder.name)
+        return DataError(
+            f"{self._at(base)}: of its folders {parts}, {name} holds {inside}, and its name is that of no part. "
+            f"If these are the classes to train on, call it train; if {name} is a class itself, put its images into it "
+            "directly"
+        )
 
     def _part(self, part: Folder, split: Split, classes: Sequence[str]) -> Listing:
         """List a part: folders by class, or flat images, of which `classes` are those of train."""
@@ -151,17 +163,20 @@ class _Scan:
         for folder in parent.folders if split in (None, Split.TRAIN) else ():
             if not (folder.num_images or is_part_name(folder.name) or never_a_class(folder.name)):
                 self._refuse_empty(folder)
-        entries = tuple(Entry(path, each.name, split) for each in filled for path in each.image_paths())
-        by_lists = ByLists({})
-        if split is None:
-            by_lists = parts_by_lists([entry.path for entry in entries], self._beside().lists())
-        if by_lists.parts:
-            entries = tuple(replace(each, split=by_lists.parts.get(each.path)) for each in entries)
-            entries = tuple(each for each in entries if each.split is not None)
+        pictures = {each.name: folder_shapes.pictures_of(each, _PICTURES) for each in filled}
+        beside = [inside for each in filled for inside in each.filled if pictures[each.name] not in (each, inside)]
+        entries = tuple(Entry(path, each.name, split) for each in filled for path in pictures[each.name].image_paths())
+        entries, by_lists = self._by_lists(entries) if split is None else (entries, ByLists({}))
         said = [f"{self._at(parent)}: {note}" for note in by_lists.notes]
-        return Listing(
-            entries, (*self._left_alone(parent, unlabelled), *said, *self._noted(parent, filled, split, by_lists.used))
-        )
+        noted = self._noted(parent, filled, split, by_lists.used)
+        return Listing(entries, (*self._left_alone(parent, [*unlabelled, *beside]), *said, *noted))
+
+    def _by_lists(self, entries: tuple[Entry, ...]) -> tuple[tuple[Entry, ...], ByLists]:
+        """Put images of folders by class into the parts that lists beside them name."""
+        found = parts_by_lists([entry.path for entry in entries], self._beside().lists())
+        if not found.parts:
+            return entries, found
+        return tuple(replace(each, split=found.parts[each.path]) for each in entries if each.path in found.parts), found
 
     def _noted(
         self, parent: Folder, filled: Sequence[Folder], split: Split | None, used: Sequence[Path]
@@ -273,7 +288,8 @@ class _Scan:
         return printable(str(self.root / folder.path))
 
     def _left_alone(self, parent: Folder, folders: Sequence[Folder]) -> tuple[str, ...]:
-        names = _some([f"{each.name} ({each.num_images:,} images)" for each in folders])
+        paths = [each.path[len(parent.path) :].lstrip("/") for each in folders]
+        names = _some([f"{path} ({each.num_images:,} images)" for path, each in zip(paths, folders, strict=True)])
         return (f"{self._at(parent)}: left alone, being no split or class: {names}",) if folders else ()
 
     def _copied(self, parent: Folder, copies: Sequence[Folder]) -> tuple[str, ...]:

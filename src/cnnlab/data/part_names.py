@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from cnnlab.types import Split
 
 _WORDS = {
-    **dict.fromkeys(("train", "training", "trn", "trainset", "trainingset"), Split.TRAIN),
+    **dict.fromkeys(("train", "training", "trn", "trainset", "trainingset", "trainval"), Split.TRAIN),
     **dict.fromkeys(("val", "valid", "validation", "dev", "valset", "validset", "validationset"), Split.VAL),
     **dict.fromkeys(("test", "testing", "tst", "testset", "eval", "evaluation", "holdout"), Split.TEST),
 }

@@ -83,7 +83,7 @@ def save(
             Disk().remove(unfinished)
         raise CheckpointError(
             f"could not save {final}: {error.strerror or error}; earlier checkpoints are untouched; "
-            "free some space or choose another --run folder, then go on with --resume"
+            "free some space or choose another --run folder, then use --resume"
         ) from None
     _drop_others(folder, final, keep, disk)
     return final

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import cnnlab
 from cnnlab.data.cache import cache_folder
-from cnnlab.errors import CheckpointError, UsageError, command
+from cnnlab.errors import CheckpointError, UsageError, command, reason_of
 from cnnlab.train.disk import INCOMPLETE, Disk, replace_file
 
 if TYPE_CHECKING:
@@ -55,7 +55,12 @@ class RunFolder:
         self.path = path
         require_unused(path) if not resume else require_begun(path)
         self._made = [each for each in (path, *path.parents) if not each.exists()]  # the deepest first
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"the run folder {path} cannot be made: {reason_of(error)}; choose another: --run FOLDER"
+            ) from None
         self._lock, self.taken_over = _acquire(path / LOCK)
         self._tensorboard: Any = None
 
@@ -186,7 +191,7 @@ def require_unused(path: Path) -> None:
         raise UsageError(f"--run {path} is a file; choose a folder for the run")
     if path.exists() and any(_is_of_a_run(each.name) for each in path.iterdir()):
         raise UsageError(
-            f"the run folder {path} is already in use by an earlier run; go on with it: --resume --run {path}, "
+            f"the run folder {path} is already in use by an earlier run; resume it: --resume --run {path}, "
             "or choose another folder: --run NAME"
         )
 

@@ -237,7 +237,7 @@ def go_on_or_train(recipe: str | Recipe, settings: Settings, folder: Path | None
         UsageError: there is no folder, or the run began with another recipe or other settings.
     """
     if folder is None:
-        raise UsageError("to go on with a run its folder must be named; give run=FOLDER besides resume=True")
+        raise UsageError("to resume a run its folder must be named; give run=FOLDER with resume=True")
     if not (folder / RECIPE).is_file():
         return train_run(recipe, settings, folder)
     require_the_same(folder, get_recipe(recipe) if isinstance(recipe, str) else recipe, settings)
@@ -280,8 +280,8 @@ def require_the_same(folder: Path, recipe: Recipe, settings: Settings) -> None:
     ]
     if changed:
         raise UsageError(
-            f"resuming goes on with what {folder} began with, and this is not it: {'; '.join(changed)}. Give what it "
-            "began with, or choose another folder"
+            f"a resumed run keeps to what it began with, and {folder} began otherwise: {'; '.join(changed)}. "
+            "Give what it began with, or choose another folder"
         )
 
 

@@ -75,7 +75,7 @@ def _listed(run: Path) -> ListedRun:
 
 def _state(run: Path, result: dict[str, Any]) -> State:
     if result:
-        return "finished" if result.get("learned", True) else "not learned"
+        return "not learned" if result.get("learned") is False else "finished"  # null where it cannot be told
     if _is_locked(run / LOCK):
         return "running"
     resumable = any((run / "checkpoints").glob("step-*")) and not (run / f"{BAD_STEP}.json").is_file()
