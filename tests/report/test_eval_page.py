@@ -31,7 +31,7 @@ RECORD = {"run": "runs/mine", "runs": ["runs/mine"], "members": 1, "data": "phot
 
 def test_the_figures_of_a_single_protocol_are_on_the_page() -> None:
     page = eval_page(RECORD)
-    for text in ("runs/mine", "10 images, the test part of photos", "70.00%", "40.00% to 90.00%", "10crop", ">18<"):
+    for text in ("runs/mine", "10 images, the test part of photos", "70.00%", "40.00% to 90.00%", "10crop", ">18 G<"):
         assert text in page
     assert "Calibration" not in page
     assert "Classes" not in page
@@ -99,3 +99,10 @@ def test_whatever_the_names_they_are_only_text() -> None:
     page = eval_page({**RECORD, **per_class, "data": HOSTILE, "run": HOSTILE, "skipped": [HOSTILE]})
     assert dangers(page) == []
     assert HOSTILE in read(page).text
+
+
+def test_top5_is_told_apart_only_where_there_are_more_than_five_classes() -> None:
+    few = {"per_class": CLASSES, "averages": {"macro": MEAN, "weighted": MEAN}, "confusion": [[1, 3], [0, 6]]}
+    many = {**few, "per_class": [{**CLASSES[0], "name": str(number)} for number in range(6)]}
+    many["confusion"] = [[1] * 6] * 6
+    assert eval_page({**RECORD, **many}).count("top-5") == eval_page({**RECORD, **few}).count("top-5") + 1

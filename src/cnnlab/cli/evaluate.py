@@ -337,5 +337,5 @@ def _tell_classes(out: Console, row: Row, class_names: Sequence[str]) -> None:
     for count, label, guess in [each for each in confusions if each[0] and each[1] != each[2]][:SHOWN_CONFUSIONS]:
         out.print(f"{class_names[label]} taken for {class_names[guess]}: {count:,}", markup=False)
     for each in row["mistakes"][:SHOWN_CONFUSIONS]:
-        said = f"{each['name']}: a {each['label']} taken for {each['guess']}, {percent(each['confidence'])} sure"
+        said = f"{each['name']}: {each['label']} taken for {each['guess']}, {percent(each['confidence'])} sure"
         out.print(said, markup=False)

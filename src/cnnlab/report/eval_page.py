@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cnnlab.report.charts import Row, heat_map, row_chart
 from cnnlab.report.images import thumbnail
 from cnnlab.report.page import Html, Section, between, facts, gallery, grid, join, note, page, paragraph, percent, table
-from cnnlab.report.run_page import mistake_picture
+from cnnlab.report.run_page import mistake_picture, short
 
 Record = Mapping[str, Any]
 Images = Mapping[int, npt.NDArray[np.uint8]]
@@ -35,8 +35,9 @@ def eval_page(record: Record, images: Images | None = None, page_folder: Path | 
     by = f"protocol {first['protocol']}, {first['views']:,} {'view' if first['views'] == 1 else 'views'} per image"
     tiles = [
         ("accuracy", percent(first["top1"]), f"95% interval {between(first['interval95'])}; {by}"),
-        ("top-5", percent(first["top5"]), by),
     ]
+    if len(first.get("per_class", ())) > 5:  # else every answer is among the first five
+        tiles.append(("top-5", percent(first["top5"]), by))
     sections = [Section("Protocols", _protocols(rows))]
     sections += [Section(f"Classes, {row['protocol']}", _classes(row)) for row in rows if "per_class" in row]
     if first.get("mistakes"):
@@ -53,7 +54,7 @@ def eval_page(record: Record, images: Images | None = None, page_folder: Path | 
 
 
 def _protocols(rows: Sequence[Record]) -> Html:
-    columns = ("protocol", "accuracy", "95% interval", "top-5", "loss", "views", "GMAC/image", "ms/image")
+    columns = ("protocol", "accuracy", "95% interval", "top-5", "loss", "views", "MACs/image", "ms/image")
     cells = [
         (
             row["protocol"],
@@ -62,7 +63,7 @@ def _protocols(rows: Sequence[Record]) -> Html:
             percent(row["top5"]),
             f"{row['loss']:.3f}",
             f"{row['views']:,}",
-            f"{row['macs'] / 1e9:.3g}",
+            short(row["macs"]),
             f"{1000 * row['seconds_per_image']:.3g}",
         )
         for row in rows
@@ -70,7 +71,7 @@ def _protocols(rows: Sequence[Record]) -> Html:
     drawn = [Row(row["protocol"], row["top1"], tuple(row["interval95"])) for row in rows]
     chart = row_chart("Accuracy by protocol", drawn, shares=True, write=lambda value: percent(value, 1))
     said = (
-        "Intervals are over images (Wilson 1927). GMAC counts all views; of a square image where views are whole ones."
+        "Intervals are over images (Wilson 1927). MACs are of all views; of a square image where views are whole ones."
     )
     return join([chart, table(columns, cells, caption="All protocols", numbers=columns[1:]), note(said)])
 

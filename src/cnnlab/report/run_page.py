@@ -317,7 +317,7 @@ def mistake_picture(
     """A mistake for a gallery: its picture as a data URI, what it shows in words, and the lines below it."""
     link = file_link(name, file, page_folder)
     lines = (element("strong", None, answer), f"{percent(sure, 1)} sure", f"truth: {truth}", link)
-    return source, f"{name}: a {truth} taken for {answer}", lines
+    return source, f"{name}: {truth} taken for {answer}", lines
 
 
 def _pictures(folder: Path) -> list[Section]:
@@ -351,7 +351,7 @@ def _recipe(recipe: Record, named: Record | None) -> Html:
 def _changes(recipe: Record, named: Record | None) -> Html:
     if named is None:
         return note(f"There is no recipe {recipe['name']} in the catalogue to compare this one with.")
-    changes = differences(recipe, named)
+    changes = [change for change in differences(recipe, named) if change[0] != "reasons"]  # which are said below
     if not changes:
         return paragraph(f"Every value is the one of the recipe {recipe['name']}.")
     rows = [(name, _shown(asked), _shown(ours)) for name, asked, ours in changes]
@@ -395,7 +395,7 @@ def _cost(recipe: Record, result: Record, config: Record, macs: int | None) -> H
     trained = result.get("images_trained", images)
     learned = f", trained on {trained:,} of them" if trained < images else ""
     relative = mean_work(recipe.get("resolutions", ()), hardest, config.get("preprocess", {}).get("crop_pixels"))
-    work = None if macs is None else f"about {short(2.0 * PASSES * macs * images * relative)}FLOP"
+    work = None if macs is None else f"about {short(PASSES * macs * images * relative)} multiply-accumulates"
     values: dict[str, object] = {
         "Training time": duration(result["train_seconds"]),
         "Device": result["device"],
@@ -406,7 +406,7 @@ def _cost(recipe: Record, result: Record, config: Record, macs: int | None) -> H
         "One image, forward": None if macs is None else f"{short(macs)} multiply-accumulates",
         "Whole training": work,
     }
-    said = "Whole training: 2 operations a multiply-accumulate, 3 passes an image, smaller where images were smaller."
+    said = "Whole training: 3 passes per image, smaller where images were smaller."
     return join([pairs(values), note(said) if macs is not None else None])
 
 
