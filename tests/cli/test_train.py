@@ -315,3 +315,9 @@ def test_a_run_goes_on_by_itself_with_the_recipe_that_was_chosen(cli: Cli, shape
     command = ("train", shapes, "--model", "lenet5_modern", "--epochs", "1", "--run", "r", "--resume", "auto", "--json")
     first = cli(*command).json
     assert cli(*command).json == first
+
+
+def test_what_is_given_in_place_of_what_was_chosen_is_said(cli: Cli, shapes: Path) -> None:
+    said = cli("train", str(shapes), *SMALL, "--run", "r").out
+    assert f"as given, in place of what was chosen: batch_size=8, folder_pixels={PIXELS}\n" in said
+    assert "as given" not in cli("train", str(shapes), *SMALL, "--recipe", "modern/photos", "--run", "r2").out

@@ -149,6 +149,13 @@ def test_a_batch_never_has_more_images_than_there_are(images: int) -> None:
         assert (said is None) == (fitted == get_recipe(name))
 
 
+@pytest.mark.parametrize(
+    ("images", "said"), [(3, "batches of 3 (all images to train on)"), (40, "batches of 16 (as large")]
+)
+def test_how_the_batch_was_found_is_said_as_it_is(images: int, said: str) -> None:
+    assert said in chosen("airnet", Images(images, 2)).reasons[0]
+
+
 def test_a_papers_recipe_that_cannot_be_exact_says_so() -> None:
     fitted, said = fit_batch(get_recipe("resnet2015/cifar10"), 72)
     assert (fitted.batch_size, fitted.optimizer.lr) == (16, pytest.approx(0.0125))

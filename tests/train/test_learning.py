@@ -173,7 +173,9 @@ def test_what_to_try_begins_with_the_likeliest() -> None:
     blown_up = what_to_try(PLAIN, "my photos", learning(50.0), 400)
     assert blown_up[0] == "the loss has blown up; a lower rate than 0.05: --lr 0.005"
     assert "cnnlab lr-find 'my photos' --model resnet20" in blown_up[1]
-    assert what_to_try(PLAIN, "photos", learning(0.693), 29)[0].startswith("more than 29 steps: --epochs")
+    assert what_to_try(PLAIN, "photos", learning(0.693), 29)[0].startswith(
+        "more steps than 29: --epochs or --minutes, or"
+    )
 
 
 # -- in a training -----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -406,7 +407,13 @@ def _recipe(args: argparse.Namespace, began: Path | None = None) -> Recipe:
         recipe = recipe_for(args.data or "cifar10", model or set_model(args.settings), **how)
     if pixels and recipe.crop is None:
         chosen.append(f"folder_pixels={pixels}")
-    return with_settings(recipe, [*chosen, *args.settings])
+    recipe = with_settings(recipe, [*chosen, *args.settings])
+    given = [each for each in (*chosen, *args.settings) if not each.startswith("model=")]
+    if began is None and recipe.reasons and given:  # what was chosen is said, and is not all that is done
+        recipe = replace(
+            recipe, reasons=(*recipe.reasons, f"as given, in place of what was chosen: {', '.join(given)}")
+        )
+    return recipe
 
 
 def set_model(settings: list[str]) -> str | None:

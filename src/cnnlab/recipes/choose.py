@@ -284,6 +284,8 @@ def _reasons(
 
 
 def _fits(batch_size: int) -> str:
+    if batch_size < BATCHES[0]:
+        return f"batches of {batch_size:,} (all images to train on)"
     return f"batches of {batch_size:,} (as large as leaves {STEPS_AN_EPOCH} steps an epoch, {BATCHES[0]} at least)"
 
 

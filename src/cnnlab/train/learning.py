@@ -199,7 +199,8 @@ def what_to_try(recipe: Recipe, data: str, learning: Learning, steps: int) -> tu
         told[0] = f"the loss has blown up; {told[0]}"
     told.append(f"a rate found by trying: --lr auto, or {command('lr-find', data, '--model', recipe.model)}")
     if steps < ENOUGH_STEPS:
-        told.insert(0, f"more than {steps:,} steps: --epochs or --minutes, or a smaller --batch-size")
+        smaller = ", or a smaller --batch-size" if recipe.batch_size > 1 else ""
+        told.insert(0, f"more steps than {steps:,}: --epochs or --minutes{smaller}")
     if not recipe.reasons and recipe.model != "airnet":
         told.append("the recipe that is chosen for the data: leave out --recipe")
     if recipe.model != "airnet":
