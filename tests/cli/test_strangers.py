@@ -93,6 +93,9 @@ def test_eval_of_a_file(capsys: pytest.CaptureFixture[str], stranger: tuple[Path
     record = json.loads(out)
     assert (record["top1"], record["images"]) == (1.0, 40)
     assert "is taken for resnet20" in err
+    assert "tried on 40 test images" in err
+    assert "taken: --model resnet20 --mean 0.4914,0.4822,0.4465 --std" in err
+    assert "chose these, and tests them" in " ".join(err.split())
     code, out, _ = told(capsys, "eval", file, data, "--model", "plain20", "--mean", "0,0,0", "--std", "1,1,1", "--json")
     assert code == 0
     assert json.loads(out)["top1"] < 0.8

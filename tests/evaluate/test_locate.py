@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.errors import UnknownNameError, UsageError
+from cnnlab.errors import DataError, UnknownNameError, UsageError
 from cnnlab.evaluate.locate import is_published, require_network, require_run, require_trained, require_weights
 
 
@@ -48,6 +48,14 @@ def test_trained_networks_are_runs_bundles_files_and_published_names() -> None:
 def test_what_is_none_is_refused_with_what_to_do(source: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         require_network(source)
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("name", ["models/best.pth", "models/last.CKPT", "models/a.pth.tar"])
+def test_a_file_of_weights_that_is_not_there_is_missed_as_a_file(name: str) -> None:
+    for require in (require_network, require_weights):
+        with pytest.raises(DataError, match=f"there is no file {name}"):
+            require(name)
 
 
 @pytest.mark.usefixtures("place")

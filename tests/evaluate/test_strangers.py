@@ -19,6 +19,7 @@ from cnnlab.evaluate.strangers import Known, assumed_for, named_by, open_file, o
 from cnnlab.models import create_model
 from cnnlab.models.official_weights import CIFAR_MEAN, MEAN, find_weights
 from cnnlab.models.recognise import Candidate
+from cnnlab.models.weight_files import Which
 
 
 def saved(path: Path, name: str, **options: object) -> Path:
@@ -44,6 +45,25 @@ def test_several_networks_are_not_chosen_between(tmp_path: Path) -> None:
     classifier, said = open_file(path, Known("resnet18_cifar", {"pool": "padded"}))
     assert isinstance(classifier.network.get_submodule("maxpool"), torch.nn.MaxPool2d)
     assert any("may as well be resnet18_cifar (no max pool" in each for each in said)
+
+
+@pytest.mark.parametrize("head", [(), ("fc.0", "fc.2")])
+def test_a_file_without_our_last_layer_says_so_and_what_it_is_good_for(tmp_path: Path, head: tuple[str, ...]) -> None:
+    state = {name: each for name, each in create_model("resnet20").state_dict().items() if not name.startswith("fc.")}
+    state |= {f"{each}.weight": torch.ones(64, 64) for each in head}
+    save_file(state, tmp_path / "a.safetensors")
+    held = "holds fc.0.weight, fc.2.weight there" if head else "has none"
+    with pytest.raises(DataError, match=rf"but for the last layer, fc: the file {held}, .* --pretrained"):
+        open_file(tmp_path / "a.safetensors", Known("resnet20"))
+
+
+def test_names_that_are_of_no_network_are_said(tmp_path: Path) -> None:
+    state = {f"1.{name}": each for name, each in create_model("resnet20").state_dict().items()}
+    save_file({**state, "0.mean": torch.zeros(3)}, tmp_path / "a.safetensors")
+    with pytest.raises(UsageError, match=r"its names begin with [01], [01]: .*--key NAME"):
+        open_file(tmp_path / "a.safetensors")
+    classifier, _ = open_file(tmp_path / "a.safetensors", Known("resnet20", which=Which("1")))
+    assert torch.equal(classifier.network.state_dict()["conv1.weight"].cpu(), state["1.conv1.weight"])
 
 
 def test_what_fits_nothing_says_what_it_looks_like(tmp_path: Path) -> None:

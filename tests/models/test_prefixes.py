@@ -56,7 +56,24 @@ def test_lightning_keeps_more_than_the_network() -> None:
 
 
 def test_what_is_unknown_beside_the_network_stays_to_be_refused_by_name() -> None:
-    assert list(unwrap([*under("model."), "projector.0.weight"]).theirs) == [*NETWORK, "projector.0.weight"]
+    assert list(unwrap([*under("model."), "mystery.0.weight"]).theirs) == [*NETWORK, "mystery.0.weight"]
+
+
+@pytest.mark.parametrize(
+    "front", ["projector", "projection_head", "predictor", "accuracy", "class_weights", "attacker"]
+)
+def test_what_only_training_needs_is_left_out_and_said(front: str) -> None:
+    found = unwrap([*under("encoder."), f"{front}.0.weight", f"{front}.0.bias"])
+    assert tuple(found.theirs) == NETWORK
+    assert found.notes == (f"left out: {front} (2)",)
+
+
+def test_counts_of_multiplications_are_left_out_and_said() -> None:
+    names = [*under("module."), "module.total_ops", "module.conv1.total_params"]
+    found = unwrap(names)
+    assert tuple(found.theirs) == NETWORK
+    assert found.notes == ("left out: total_ops and total_params of thop (2)",)
+    assert tuple(unwrap(names, only="module").theirs) == NETWORK
 
 
 @pytest.mark.parametrize("head", ["fc", "classifier", "linear"])

@@ -129,6 +129,7 @@ def test_of_a_module_what_its_state_dict_would_hold() -> None:
         ([3], "holds a list"),
         ({}, "a dict with no entries"),
         ({"epoch": 3, "weights": 5}, "a dict with 'epoch', 'weights'; expected a state_dict"),
+        (PLAN, r"holds a single tensor; expected a state_dict; .*torch\.save\("),
         ({"w": PLAN, "note": "text"}, "not tensors with a name: 'note'"),
         ({"w.weight": PLAN, 3: PLAN}, "not tensors with a name: 3"),
         ({"w.weight": PLAN, OddKey((1,)): PLAN}, "not tensors with a name: 'OddKey'"),

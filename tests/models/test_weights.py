@@ -19,6 +19,7 @@ from torch import Tensor, nn
 import cnnlab
 from cnnlab.errors import DataError
 from cnnlab.models import Network, create_model
+from cnnlab.models.weight_files import read_weights
 from cnnlab.models.weights import LoadReport, load_weights, some
 from tests.models.oracle import random_state
 
@@ -281,6 +282,57 @@ def test_where_the_weights_were_found_is_said(tmp_path: Path) -> None:
     for options in ({"ema": True}, {"key": "ema"}):
         assert "taken from 'ema'" in load_weights(network, path, **options).found
         assert torch.equal(next(iter(network.parameters())), first + 1)
+
+
+def test_a_last_layer_behind_dropout_is_the_last_layer(tmp_path: Path) -> None:
+    theirs = ours("resnet18", num_classes=5)
+    behind = {name.replace("fc.", "fc.1."): each for name, each in theirs.items()}
+    network = empty("resnet18", num_classes=5)
+    load_weights(network, save(tmp_path / "a.pth", behind))
+    assert_loaded(network, theirs)
+    two = {**behind, "fc.3.weight": torch.zeros(5, 5), "fc.3.bias": torch.zeros(5)}
+    path = save(tmp_path / "b.pth", two)
+    with pytest.raises(DataError, match=r"2 missing in the file: fc\.weight, fc\.bias; 4 unexpected: fc\.1\.weight"):
+        load_weights(network, path)
+    assert load_weights(network, path, drop_head=True).left_out == tuple(name for name in two if name.startswith("fc."))
+
+
+def test_the_children_of_a_resnet_in_a_sequential(tmp_path: Path) -> None:
+    theirs = torchvision.models.resnet18()
+    state = {
+        f"backbone.{name}": each for name, each in nn.Sequential(*list(theirs.children())[:-1]).state_dict().items()
+    }
+    state["projection_head.0.weight"] = torch.zeros(3, 3)
+    network = empty("resnet18")
+    report = load_weights(network, save(tmp_path / "a.ckpt", {"state_dict": state}), drop_head=True)
+    assert report.kept == ("fc.weight", "fc.bias")
+    assert "left out: projection_head (1)" in report.found
+    body = {name: each for name, each in network.state_dict().items() if not name.startswith("fc.")}
+    assert all(torch.equal(each, theirs.state_dict()[name]) for name, each in body.items())
+
+
+def test_entries_of_a_trainer_beside_the_network_are_named_with_how_to_leave_them_out(tmp_path: Path) -> None:
+    theirs = ours("resnet20")
+    state = {f"model.{name}": each for name, each in theirs.items()}
+    path = save(tmp_path / "a.ckpt", {"state_dict": {**state, "mystery.buffer": torch.ones(3)}})
+    with pytest.raises(DataError, match=r"unexpected: mystery\.buffer; to leave out .* 'model\.': --key model"):
+        load_weights(empty("resnet20"), path)
+    network = empty("resnet20")
+    load_weights(network, path, key="model")
+    assert_loaded(network, theirs)
+    path = save(tmp_path / "b.pth", {**theirs, "best_acc": torch.tensor(0.9)})
+    with pytest.raises(DataError, match="unexpected: best_acc; if they are not part of the network"):
+        load_weights(network, path)
+
+
+def test_a_file_that_was_read_is_not_read_again(tmp_path: Path) -> None:
+    theirs = ours("resnet20")
+    path = save(tmp_path / "a.pth", {"teacher": theirs, "student": {"x.weight": torch.ones(1)}})
+    found = read_weights(path, key="teacher")
+    path.unlink()
+    network = empty("resnet20")
+    assert load_weights(network, found).path == path
+    assert_loaded(network, theirs)
 
 
 def test_two_entries_for_one_name_the_file(tmp_path: Path) -> None:

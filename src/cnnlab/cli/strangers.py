@@ -136,6 +136,7 @@ def _tried(path: Path, known: Known, data: str, args: argparse.Namespace, out: C
 
     from cnnlab.evaluate.trial import clear_winner, try_all
     from cnnlab.models.official_weights import find_by_sha256
+    from cnnlab.types import Split
 
     published = find_by_sha256(known.which.read(path).sha256)
     if published is not None or (known.model is not None and known.mean is not None):
@@ -148,6 +149,12 @@ def _tried(path: Path, known: Known, data: str, args: argparse.Namespace, out: C
         raise UsageError(
             f"{data} does not tell which network {path} is; name it: "
             f"{command('eval', path, data, *known.which.flags())} --model NAME"
+        )
+    mean, std = (",".join(f"{each:g}" for each in values) for values in (best.preprocess.mean, best.preprocess.std))
+    out.print(f"taken: --model {best.candidate} --mean {mean} --std {std}", markup=False)
+    if best.split is not Split.TRAIN:
+        out.print(
+            f"{data} chose these, and tests them: the accuracy may be too high; choose by other images", markup=False
         )
     options = best.candidate.own_options()
     return replace(
@@ -166,7 +173,7 @@ def print_trials(out: Console, trials: list[Trial], data: str) -> None:
             str(each.candidate), each.candidate.what, each.normalisation, percent(each.top1), f"{low} to {high}"
         )
     out.print(made)
-    out.print(f"tried on {trials[0].images} images of {data}; train images where it has some", markup=False)
+    out.print(f"tried on {trials[0].images} {trials[0].split} images of {data}", markup=False)
 
 
 def trial_record(trial: Trial) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnnlab.errors import UnknownNameError, UsageError, command
+from cnnlab.errors import DataError, UnknownNameError, UsageError, command
 from cnnlab.models.official_weights import OFFICIAL, find_weights
 
 CONFIG = "config.json"
+WEIGHT_ENDINGS = (".safetensors", ".pth", ".pt", ".th", ".ckpt", ".bin", ".t7", ".tar", ".pkl")
 HELD_BY_RUNS = (CONFIG, "recipe.json")
 
 
@@ -17,11 +18,13 @@ def require_network(source: str | Path) -> None:
 
     Raises:
         UsageError: says what to do about it.
+        DataError: it is called like a file of weights, and is not there.
     """
     path = Path(source)
     if path.is_dir():
         require_trained(path)
     elif not path.exists() and not is_published(str(source)):
+        _require_file(path)
         raise UsageError(
             f"{source} holds no trained network (there is no such folder), nor are weights published under that name; "
             f"train one: {command('train', '--run', source)}, or see the column weights of: cnnlab models"
@@ -59,18 +62,26 @@ def require_weights(name: str) -> None:
 
     Raises:
         UnknownNameError: it is none of these; the message offers the nearest names.
+        DataError: it is called like a file of weights, and is not there.
         UsageError: the folder holds no trained network.
     """
     path = Path(name).expanduser()
     if path.is_dir():
         require_trained(path)
-    elif not path.is_file() and not (path.suffix and path.parent != Path()):
+    elif not path.is_file():
+        if path.parent != Path():
+            _require_file(path)
         try:
             find_weights(name)
         except UnknownNameError as error:
             raise UnknownNameError(
                 f"--pretrained {name!r} is neither a run folder (with {CONFIG}) nor a file of weights; {error}"
             ) from None
+
+
+def _require_file(path: Path) -> None:
+    if path.suffix.lower() in WEIGHT_ENDINGS and not path.exists():
+        raise DataError(f"there is no file {path}; give a file of weights, such as model.safetensors")
 
 
 def is_published(name: str) -> bool:

@@ -33,10 +33,12 @@ from cnnlab.models.official_weights import (
     Weights,
     find_by_sha256,
 )
+from cnnlab.models.prefixes import fronts_of
 from cnnlab.models.recognise import Candidate, fit, recognise
 from cnnlab.models.twins import with_twins
 from cnnlab.models.weight_files import WeightsFile, Which
-from cnnlab.models.weights import load_weights
+from cnnlab.models.weight_names import head_name
+from cnnlab.models.weights import load_weights, some
 from cnnlab.types import Interpolation, Labels, Preprocess
 
 MNIST_MEAN, MNIST_STD = (0.1307,), (0.3081,)
@@ -113,15 +115,25 @@ def candidates(weights: WeightsFile, known: Known) -> list[Candidate]:
         require_model(known.model)
         candidate = fit(known.model, shapes, known.options)
         if candidate is None:
-            network = Candidate(known.model, known.options).create()
-            load_weights(network, weights, drop_head=True)  # says why not
-            raise DataError(f"{weights.path} does not fit {Candidate(known.model, known.options)}")
+            raise DataError(_why_not(weights, Candidate(known.model, known.options)))
         return [candidate]
     if found := with_twins(recognise(shapes)):
         return found
     alike = looks_like(shapes)
     hint = f"; it looks most like {' or '.join(alike)}: --model {alike[0]} says what differs" if alike else ""
+    hint = hint or f"; its names begin with {fronts_of(shapes)}: where one of these is the network, --key NAME takes it"
     raise UsageError(f"{weights.path} fits no network of the catalogue{hint}; see docs/weights.md for what is known")
+
+
+def _why_not(weights: WeightsFile, candidate: Candidate) -> str:
+    """Why a file does not fit the network that was named: its last layer, or what loading the rest says by itself."""
+    network = candidate.create()
+    held = load_weights(network, weights, drop_head=True).left_out
+    last = f"holds {some(held)} there" if held else "has none"
+    return (
+        f"{weights.path} fits {candidate} but for the last layer, {head_name(network)}: the file {last}, so it cannot "
+        f"answer; it can start a training: cnnlab train DATA --model {candidate.model} --pretrained {weights.path}"
+    )
 
 
 def build(

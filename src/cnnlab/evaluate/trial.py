@@ -41,7 +41,10 @@ NORMALISATIONS: dict[int, dict[str, tuple[tuple[float, ...], tuple[float, ...]]]
 
 @dataclass(frozen=True)
 class Trial:
-    """One network with one input: the share of `images` that it was right about, with the 95% interval."""
+    """One network with one input: the share of `images`, of the part `split`, that it was right about.
+
+    With the 95% interval.
+    """
 
     candidate: Candidate
     normalisation: str
@@ -49,6 +52,7 @@ class Trial:
     images: int
     top1: float
     interval95: tuple[float, float]
+    split: Split = Split.TRAIN
 
 
 def try_all(
@@ -66,6 +70,7 @@ def try_all(
     weights = known.which.read(path)
     published = find_by_sha256(weights.sha256)
     part: Part | Photos | None = None
+    split = Split.TRAIN
     trials = []
     for candidate in candidates(weights, known):
         usual, _ = preprocessing(candidate, known, published)
@@ -74,9 +79,10 @@ def try_all(
         except DataError:
             continue  # named by its options, and not this file's
         classifier = named_by(classifier, data, folder)
-        part = part if part is not None else _images(classifier, data, folder)
+        if part is None:
+            part, split = _images(classifier, data, folder)
         trials += [_try(classifier, candidate, name, each, part) for name, each in _inputs(candidate, known, usual)]
-    found = [each for each in trials if each is not None]
+    found = [replace(each, split=split) for each in trials if each is not None]
     if not found:
         raise UsageError(f"no network that {path} fits takes the images of {data}")
     return sorted(found, key=lambda each: -each.top1)
@@ -100,17 +106,18 @@ def _inputs(candidate: Candidate, known: Known, usual: Preprocess) -> Iterator[t
         yield "Caffe's, blue first", replace(assumed_for(candidate), mean=CAFFE_BGR.mean, std=CAFFE_BGR.std, bgr=True)
 
 
-def _images(classifier: Classifier, data: str, folder: Path | None) -> Part | Photos:
+def _images(classifier: Classifier, data: str, folder: Path | None) -> tuple[Part | Photos, Split]:
     names = classifier.config.labels.names
     if is_name(data):
         parts: Parts = load_data(data, folder=folder, photos=True)
     else:
         parts = load_unseen(names, [], data, folder=folder)
-    part = parts.train if len(parts.train) else getattr(parts, split_there(parts))
+    split = Split.TRAIN if len(parts.train) else split_there(parts)
+    part = getattr(parts, split)
     if part is None or not len(part):
         raise DataError(f"{data} has no labelled images to try on")
     places = np.linspace(0, len(part) - 1, min(IMAGES, len(part))).round().astype(np.int64)
-    return choose(part, places)
+    return choose(part, places), split
 
 
 def _try(

@@ -25,9 +25,14 @@ AT_FRONT = (
 QUERY = "encoder_q"  # of MoCo, the network that is trained; encoder_k is its average, beside a queue
 ASIDE = re.compile(
     r"(criterion|loss|loss_fn|loss_func|metric|metrics|(train|val|valid|test)_\w+|queue|queue_ptr|encoder_k"
-    r"|(momentum|target)_\w+|teacher|data_preprocessor|normali[sz]er?|step|steps|n_averaged)$"
+    r"|(momentum|target)_\w+|teacher|data_preprocessor|normali[sz]er?|step|steps|initted|n_averaged|attacker"
+    r"|acc|accuracy|auroc|f1|f1_score|precision|recall|confmat|confusion_matrix|(class|loss|pos)_weights?"
+    r"|(project|predict)(ion|or)(_head|_mlp)?|prototypes)$"
 )
 """What trainers keep in the same state_dict and no network has."""
+
+COUNTS = ("total_ops", "total_params")
+"""What thop, which counts multiplications, leaves in every layer of a network."""
 
 _OWN = ("features", "classifier", "layers", "layer", "stages", "blocks", "body", "main", "conv", "convs")  # of networks
 _LAYERS = 8  # of wrappers, one in another
@@ -59,7 +64,7 @@ def unwrap(names: Iterable[str], *, only: str = "", ema: bool = False) -> Unwrap
     Raises:
         DataError: no name begins with `only`, or none says that it is averaged.
     """
-    now = Unwrapped({name: name for name in names})
+    now = _without_counts(names)
     if ema:
         only = _averaged_part(now.theirs)
     if only:
@@ -72,15 +77,22 @@ def unwrap(names: Iterable[str], *, only: str = "", ema: bool = False) -> Unwrap
     return now
 
 
+def _without_counts(names: Iterable[str]) -> Unwrapped:
+    all_names = list(names)
+    kept = {name: name for name in all_names if name.rpartition(".")[2] not in COUNTS}
+    num_counts = len(all_names) - len(kept)
+    return Unwrapped(kept, notes=(f"left out: {' and '.join(COUNTS)} of thop ({num_counts})",) if num_counts else ())
+
+
 def _only(now: Unwrapped, part: str) -> Unwrapped:
     start = f"{part}."
     inside = {name: theirs for name, theirs in now.theirs.items() if f".{start}" in f".{name}"}
     if not inside:
-        raise DataError(f"no entry of its weights begins with {start[:100]!r}; they begin with {_fronts(now.theirs)}")
+        raise DataError(f"no entry of its weights begins with {start[:100]!r}; they begin with {fronts_of(now.theirs)}")
     prefix = next(iter(inside)).partition(start)[0] + start
     if not all(name.startswith(prefix) for name in inside):
         raise DataError(f"entries with {start[:100]!r} begin differently; give all that comes before it, too")
-    return Unwrapped({name[len(prefix) :]: theirs for name, theirs in inside.items()}, prefix)
+    return Unwrapped({name[len(prefix) :]: theirs for name, theirs in inside.items()}, prefix, now.notes)
 
 
 def _averaged_part(names: Iterable[str]) -> str:
@@ -159,6 +171,7 @@ def _counted(names: Iterable[str], fronts: list[str]) -> str:
     return ", ".join(f"{front} ({begins.count(front)})" for front in fronts[:10]) + (" …" if len(fronts) > 10 else "")
 
 
-def _fronts(names: Iterable[str]) -> str:
+def fronts_of(names: Iterable[str]) -> str:
+    """What comes before the first dot of the names, up to ten of them."""
     fronts = list(dict.fromkeys(name.partition(".")[0] for name in names))
     return ", ".join(fronts[:10])[:500] + (f" and {len(fronts) - 10} more" if len(fronts) > 10 else "")

@@ -17,6 +17,7 @@ from typing import TypeGuard
 from cnnlab.errors import DataError
 from cnnlab.models.inert import Inert, UnreadTensor, entries_of
 from cnnlab.models.tensor_plans import TensorPlan
+from cnnlab.models.weight_kinds import STATE
 
 MAX_ENTRIES = 50_000
 """The most members of an archive, storages of a file, and entries of a state_dict."""
@@ -233,7 +234,7 @@ def _plans(chosen: StateDict) -> dict[str, TensorPlan]:
     others |= {name: each for name, each in chosen.entries.items() if not (_is_text(name) and is_fit_name(name))}
     if others:
         where = f" under {chosen.wrapper!r}" if chosen.wrapper else ""
-        raise DataError(f"a state_dict{where} with entries that are not tensors with a name: {_some(others)}")
+        raise DataError(f"a state_dict{where} with entries that are not tensors with a name: {_some(others)}; {STATE}")
     if len(chosen.entries) > MAX_ENTRIES:
         raise DataError(f"a state_dict of {len(chosen.entries):,} entries; accepted: up to {MAX_ENTRIES:,}")
     return {str(name): each for name, each in chosen.entries.items() if isinstance(each, TensorPlan)}
@@ -268,10 +269,12 @@ def _is_short(text: str) -> bool:
 def _nothing(value: object) -> str:
     entries = entries_of(value)
     if entries is None:
-        return f"holds a {value if isinstance(value, Inert) else type(value).__name__}; expected a state_dict"
+        alone = isinstance(value, TensorPlan | UnreadTensor)
+        what = "single tensor" if alone else value if isinstance(value, Inert) else type(value).__name__
+        return f"holds a {what}; expected a state_dict; {STATE}"
     if any(isinstance(each, TensorPlan | UnreadTensor) for each in entries.values()):
         odd = {name: each for name, each in entries.items() if not isinstance(each, TensorPlan) or not _is_text(name)}
-        return f"a state_dict with entries that are not tensors with a name: {_some(odd)}"
+        return f"a state_dict with entries that are not tensors with a name: {_some(odd)}; {STATE}"
     kind = value if isinstance(value, Inert) else "dict"
     usual = ", ".join(map(repr, WRAPPERS[:4]))
     return f"holds a {kind} with {_some(entries)}; expected a state_dict, alone or in a dict as {usual} or the like"

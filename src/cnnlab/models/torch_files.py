@@ -27,7 +27,7 @@ from cnnlab.models.prefixes import Unwrapped, unwrap
 from cnnlab.models.state_dicts import MAX_ENTRIES, Choice, choose_state, plain_values
 from cnnlab.models.tensor_plans import StoragePlan, TensorPlan
 from cnnlab.models.unpickle_weights import Unpickled, read_pickle
-from cnnlab.models.weight_kinds import PICKLE, kind_of_archive
+from cnnlab.models.weight_kinds import PICKLE, SAVE, kind_of_archive
 
 MAX_PICKLE_BYTES = 32_000_000
 """The longest pickle that is read: of the weights of ResNet-1202 it has 1 MB, the rest is for what stands beside."""
@@ -36,6 +36,8 @@ MAX_TABLE_BYTES = 8_000_000
 """The longest table of contents of an archive."""
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of the older format
+_MAGIC_AS_WRITTEN = (MAGIC.to_bytes(10, "little"), str(MAGIC).encode())  # of protocols 2 to 5, and 0 and 1
+_HEAD_BYTES = 64
 _BLOCK_BYTES = 1 << 20
 
 
@@ -120,8 +122,13 @@ class _ZipArchive:
             raise DataError(kind)
         self._check_members(os.fstat(file.fileno()).st_size)
         pickles = [name for name in self.members if name.count("/") == 1 and name.endswith("/data.pkl")]
-        if len(pickles) != 1 or self.members[pickles[0]].file_size > MAX_PICKLE_BYTES:
-            raise DataError("a zip archive without one data.pkl of a sensible size: not a file of torch.save")
+        if len(pickles) != 1:
+            raise DataError("a zip archive without one data.pkl: not a file of torch.save")
+        if (size := self.members[pickles[0]].file_size) > MAX_PICKLE_BYTES:
+            raise DataError(
+                f"its pickle has {size:,} bytes; accepted: up to {MAX_PICKLE_BYTES:,}, without the numbers of tensors; "
+                f"where these are numpy arrays, {SAVE}"
+            )
         self.folder = pickles[0].removesuffix("data.pkl")
         self._check_byte_order()
         with self.archive.open(pickles[0]) as stream:
@@ -168,8 +175,9 @@ class _LegacyArchive:
     def _check_head(self, head: io.BytesIO) -> None:
         if not head.getvalue().startswith((b"\x80", b"L119547037146038801333356L")):  # of protocol 1, the number itself
             raise DataError("neither of the two formats of torch.save, nor safetensors: not a file of weights")
-        magic = read_pickle(head).value
-        if type(magic) is not int or magic != MAGIC:
+        start = head.getvalue()[:_HEAD_BYTES]
+        ours = len(start) < _HEAD_BYTES or any(each in start for each in _MAGIC_AS_WRITTEN)
+        if not ours or read_pickle(head).value != MAGIC:
             raise DataError("; ".join(PICKLE))
         version, machine = read_pickle(head).value, read_pickle(head).value
         if type(version) is not int or version != VERSION or not isinstance(machine, dict):

@@ -25,6 +25,7 @@ class Family:
 
     name: str
     rules: tuple[tuple[str, str], ...]
+    sole: bool = False  # not meant where two entries would get the same name
 
 
 DENSENET = (  # bamos, bearpaw, kuangliu, andreasveit
@@ -186,6 +187,20 @@ FAMILIES = (
             (r"^(?:net\.)?12\.", "f7."),
         ),
     ),
+    Family(
+        "a last layer inside a Sequential, behind dropout",
+        ((r"^(?:fc|classifier|head|linear|last_linear)\.\d+\.", "{head}."),),
+        sole=True,
+    ),
+    Family(
+        "the children of torchvision's ResNet in a Sequential",
+        (
+            (r"^0\.", "conv1."),
+            (r"^1\.", "bn1."),
+            (r"^([4-7])\.", r"layer<\1-3>."),
+            (r"^(?:9|fc|linear)\.", "{head}."),
+        ),
+    ),
 )
 
 
@@ -221,7 +236,8 @@ def rename(found: Iterable[str], wanted: Iterable[str], head: str) -> Renaming:
 
 @functools.lru_cache(maxsize=32)  # the same file is held against many networks
 def _tried(names: tuple[str, ...], places: tuple[tuple[str, str], ...]) -> tuple[Renaming, ...]:
-    return tuple(Renaming(each.name, {_renamed(name, each, dict(places)): name for name in names}) for each in FAMILIES)
+    found = [(each, {_renamed(name, each, dict(places)): name for name in names}) for each in FAMILIES]
+    return tuple(Renaming(each.name, theirs) for each, theirs in found if len(theirs) == len(names) or not each.sole)
 
 
 def _renamed(name: str, family: Family, places: Mapping[str, str]) -> str:

@@ -109,7 +109,7 @@ def load_weights(
     match = _match(network, named, wanted, drop_head)
     if match.missing or match.unexpected or match.misfits:
         shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        advice = _advice(network, match, named, wanted) or _lookalike(shapes, network)
+        advice = _advice(network, match, named, wanted) or _aside(found, match) or _lookalike(shapes, network)
         raise DataError(f"{path} does not fit this {type(network).__name__}: {match}{advice}")
     network.load_state_dict({**wanted, **match.fitted})
     return LoadReport(
@@ -241,6 +241,17 @@ def _advice(network: Network, match: _Match, named: dict[str, Tensor], wanted: d
     return (
         f"; the file has {theirs} classes, the network {ours}: pass drop_head=True to load everything else and train a "
         f"new last layer, or create the network with num_classes={theirs}"
+    )
+
+
+def _aside(found: WeightsFile, match: _Match) -> str:
+    """What to do, where entries that are not the network's are all that is too much: those of a trainer, mostly."""
+    if match.missing or match.misfits:
+        return ""
+    if not found.prefix:
+        return "; if they are not part of the network, save the weights without them"
+    return (
+        f"; to leave out what does not begin with {found.prefix!r}: --key {found.prefix.rstrip('.')} (key= in Python)"
     )
 
 

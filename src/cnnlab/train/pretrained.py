@@ -15,7 +15,7 @@ from cnnlab.data.whitening import load_whitening
 from cnnlab.errors import DataError, UnknownNameError, UsageError
 from cnnlab.evaluate.class_match import same_classes
 from cnnlab.evaluate.classifier import WEIGHTS, read_config
-from cnnlab.evaluate.locate import CONFIG
+from cnnlab.evaluate.locate import CONFIG, WEIGHT_ENDINGS
 from cnnlab.evaluate.pretrained import class_names, fetch_weights
 from cnnlab.models.catalog import create_model
 from cnnlab.models.layers import Network
@@ -27,7 +27,6 @@ from cnnlab.recipes.recipe import CopyLayers, Recipe
 from cnnlab.types import Preprocess
 
 OFFICIAL = "official"  # the published weights of whatever network is trained
-FILES = (".safetensors", ".pth", ".pt", ".th")
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def find_source(name: str, model: str | None = None, which: Which | None = None)
         UsageError: the folder holds no trained network, or several weights are told apart where there is no file.
     """
     path, which = Path(name).expanduser(), which or Which()
-    is_file = path.is_file() or (path.suffix in FILES and path.parent != Path() and not path.is_dir())
+    is_file = path.is_file() or (path.suffix.lower() in WEIGHT_ENDINGS and path.parent != Path() and not path.is_dir())
     if which != Which() and not is_file:
         raise UsageError(f"--key and --ema choose among the weights in a file; {name} holds one network's only")
     if path.is_dir():
