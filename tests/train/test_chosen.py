@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from cnnlab.errors import DataError, UnknownNameError, UsageError
+from cnnlab.models.catalog import create_model
 from cnnlab.models.table import read_table
 from cnnlab.recipes import fast, modern
 from cnnlab.recipes.recipe import AdamW
@@ -46,6 +48,18 @@ def test_weights_to_start_from_decide(tiny_run: Path, shapes: Path) -> None:
 
 def test_the_network_of_a_recipe_is_that_of_the_weights_named_without_one() -> None:
     assert network_of_weights(None, "resnet18", None) == ("resnet18", None)
+
+
+def test_a_file_of_weights_decides_by_its_entries_where_only_one_network_has_them(shapes: Path, tmp_path: Path) -> None:
+    for name, options in (("resnet20", {"shortcut": "B"}), ("resnet32", {})):
+        save_file(create_model(name, num_classes=3, **options).state_dict(), tmp_path / f"{name}.safetensors")
+    path = str(tmp_path / "resnet20.safetensors")
+    assert network_of_weights(path, None, None) == ("resnet20", 32)
+    settings = Settings(data=str(shapes), pretrained=path, device="cpu")
+    assert recipe_for_settings(settings).model == "resnet20"
+    with pytest.raises(UsageError, match=r"fits 2 networks.*--model resnet32 \(.*--model plain32"):
+        network_of_weights(str(tmp_path / "resnet32.safetensors"), None, None)
+    assert network_of_weights(str(tmp_path / "resnet32.safetensors"), "plain32", None) == ("plain32", 32)
 
 
 def test_what_cannot_be_trained_on_is_refused(shapes: Path, tmp_path: Path) -> None:

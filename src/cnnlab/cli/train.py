@@ -396,7 +396,8 @@ def _recipe(args: argparse.Namespace, began: Path | None = None) -> Recipe:
     from cnnlab.recipes.recipe import with_settings
     from cnnlab.train.chosen import network_of_weights, recipe_for
 
-    model, pixels = network_of_weights(args.pretrained, args.model, args.recipe, which_of(args))
+    named = args.model or set_model(args.settings)
+    model, pixels = network_of_weights(args.pretrained, named, args.recipe, which_of(args))
     chosen = [f"model={model}"] if model else []
     chosen += [f"batch_size={args.batch_size}"] if args.batch_size not in (None, "auto") else []
     chosen += [f"optimizer.lr={args.lr}"] if args.lr not in (None, "auto") else []
@@ -404,7 +405,7 @@ def _recipe(args: argparse.Namespace, began: Path | None = None) -> Recipe:
         recipe = get_recipe(args.recipe or str(began))
     else:
         how = {"pretrained_pixels": pixels, "manifest": args.manifest, "minutes": args.minutes, "device": args.device}
-        recipe = recipe_for(args.data or "cifar10", model or set_model(args.settings), **how)
+        recipe = recipe_for(args.data or "cifar10", model, **how)
     if pixels and recipe.crop is None:
         chosen.append(f"folder_pixels={pixels}")
     recipe = with_settings(recipe, [*chosen, *args.settings])

@@ -13,6 +13,7 @@ from cnnlab.data import sources
 from cnnlab.data.named import is_name, plain_name
 from cnnlab.data.photos import usable_cores
 from cnnlab.errors import UsageError
+from cnnlab.evaluate.strangers import Known, the_candidate
 from cnnlab.models.catalog import require_model
 from cnnlab.models.device import resolve_device
 from cnnlab.models.table import Row, read_table
@@ -83,12 +84,14 @@ def network_of_weights(
 ) -> tuple[str | None, int | None]:
     """The network to train from `pretrained` weights, and the side of the images these were trained on.
 
-    Without weights, `model` and None; `recipe` names the network where nothing else does.
+    Without weights, `model` and None; `recipe` names the network where nothing else does, and else a file's entries do.
     """
     if pretrained is None:
         return model, None
     model = model or (get_recipe(recipe).model if recipe else None)
     source = find_source(pretrained, model, which)
+    if model is None and source.model is None and source.path is not None:
+        model = the_candidate(source.which.read(source.path), Known(), None).model
     model = model or source.model
     own = require_model(model).sizes[-1] if model else None
     return model, source.preprocess.crop_pixels if source.preprocess else own
