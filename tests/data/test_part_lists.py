@@ -26,8 +26,10 @@ def counts(folder: Path) -> dict[str, int]:
          {"train": 4, "val": 2, "test": 2}),
         ({"train.csv": "path,label\nimages/pie/0.jpg,7\nimages/rib/0.jpg,8\n", "test.csv": "path\nimages/rib/3.jpg\n"},
          {"train": 2, "test": 1}),
-        ({"data.csv": "path,label,split\n" + "".join(f"{path},x,{'test' if '/3' in path else 'train'}\n"
+        ({"data.csv": "image,label,split\n" + "".join(f"{path},x,{'test' if '/3' in path else 'train'}\n"
                                                      for path in IMAGES)}, {"train": 6, "test": 2}),
+        ({"data.csv": "path,label,split\n" + "".join(f"{path},x,{'test' if '/3' in path else 'train'}\n"
+                                                     for path in IMAGES)}, {"None": 8}),
         ({"train.csv": "path,label\nimages/pie/0.jpg,pie\nimages/rib/0.jpg,rib\n"}, {"None": 8}),
         ({"train.txt": "0.jpg\n1.jpg\n", "test.txt": "2.jpg\n3.jpg\n"}, {"None": 8}),
         ({"test.csv": "id\nfar/10.jpg\nfar/11.jpg\nimages/pie/0.jpg\n"}, {"None": 8}),

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from cnnlab.data import load
 from cnnlab.errors import DataError, UnknownNameError, UsageError
 from cnnlab.models.catalog import create_model
 from cnnlab.models.official_weights import find_weights
@@ -16,7 +17,15 @@ from cnnlab.models.weight_files import Which
 from cnnlab.recipes import get_recipe, with_settings
 from cnnlab.recipes.recipe import CopyLayers
 from cnnlab.train import pretrained
-from cnnlab.train.pretrained import OFFICIAL, Source, find_source, load_pretrained, warn_of_seen, with_options_of
+from cnnlab.train.pretrained import (
+    OFFICIAL,
+    Source,
+    find_source,
+    load_pretrained,
+    warn_of_seen,
+    warn_of_seen_photos,
+    with_options_of,
+)
 from cnnlab.train.run import Settings, resume_run, train_run
 from cnnlab.types import Preprocess
 from tests.conftest import CLASSES, PIXELS
@@ -246,3 +255,16 @@ def test_validation_images_that_were_seen_are_warned_of(digits: Path) -> None:
     assert warn_of_seen(published, "photos/", ("cat", "dog")) is None
     assert "if the file was trained on all" in str(warn_of_seen(find_source(str(digits)), "cifar10", ()))
     assert warn_of_seen(find_source(str(digits)), "photos/", ("cat", "dog")) is None
+
+
+def test_photos_held_out_now_that_a_run_trained_on_are_counted(tiny_run: Path, shapes: Path, digits: Path) -> None:
+    source = find_source(str(tiny_run))
+    assert warn_of_seen_photos(source, load(str(shapes), photos=True)) is None  # divided as that run divided them
+    swapped = load(str(shapes), photos=True)
+    swapped = replace(swapped, val=swapped.train, test=swapped.val)
+    count = len(swapped.val)
+    assert warn_of_seen_photos(source, swapped) == (
+        f"{count} of {count} validation images were trained on by {tiny_run}, so that accuracy on them will be "
+        f"too high; to divide the images as it did: --manifest {tiny_run}/division.csv"
+    )
+    assert warn_of_seen_photos(find_source(str(digits)), swapped) is None

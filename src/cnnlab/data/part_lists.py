@@ -9,6 +9,7 @@ from pathlib import Path
 from cnnlab.data.decode import printable
 from cnnlab.data.file_index import FileIndex
 from cnnlab.data.label_lists import LabelList, read_labels
+from cnnlab.data.manifest import is_manifest
 from cnnlab.data.part_names import part_in_name
 from cnnlab.errors import DataError
 from cnnlab.types import Split
@@ -28,7 +29,8 @@ class ByLists:
 def parts_by_lists(paths: Sequence[str], lists: Sequence[Path]) -> ByLists:
     """Read the parts of the images `paths` from those of `lists` that name parts, in their names or in a column.
 
-    Nothing is read from a list alone that names the images of train, from lists that contradict each other, and from
+    A manifest, as `cnnlab data split` writes it, counts where it is named, not where it lies. Nothing is read from a
+    list alone that names the images of train, from lists that contradict each other, and from
     one most of whose images are elsewhere: they may be about something else. Without a list of train, what the others
     do not name is train; with one, it is in no part.
     """
@@ -57,6 +59,8 @@ def parts_by_lists(paths: Sequence[str], lists: Sequence[Path]) -> ByLists:
 
 def _read(path: Path, index: FileIndex) -> LabelList | None:
     """The list at `path`, where it says parts of images that are there, and not mostly of others; else None."""
+    if is_manifest(path):
+        return None
     try:
         found = read_labels(path, index)
     except DataError:  # what it says of classes does not matter here

@@ -22,7 +22,7 @@ from cnnlab.data.damage import Damaged
 from cnnlab.data.decode import decode_file
 from cnnlab.data.parts import Part
 from cnnlab.data.whitening import load_whitening, save_whitening
-from cnnlab.errors import CheckpointError, ImageError, UsageError, command, value_problem
+from cnnlab.errors import CheckpointError, ImageError, UsageError, command, reason_of, value_problem
 from cnnlab.evaluate.locate import CONFIG, require_trained
 from cnnlab.evaluate.predict import answer_images, predict_part
 from cnnlab.evaluate.protocols import Pixels, get_protocol
@@ -230,10 +230,12 @@ def _read_weights(path: Path, config: Config, network: Network) -> dict[str, Ten
     try:
         data = path.read_bytes()
         weights = load_tensors(data)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot read the weights in {path}: {error}") from None
+    except OSError as error:
+        raise CheckpointError(f"the weights {path} cannot be read: {reason_of(error)}; copy the whole folder") from None
+    except SafetensorError as error:
+        raise CheckpointError(f"the weights {path} are damaged ({error}); train or copy them again") from None
     if sha256(data).hexdigest() != config.weights_sha256:
-        raise CheckpointError(f"{path} was altered: its SHA-256 is not the one in {CONFIG}; train or copy it anew")
+        raise CheckpointError(f"{path} was altered: its SHA-256 is not the one in {CONFIG}; train or copy it again")
     expected = {name: value.shape for name, value in network.state_dict().items()}
     if {name: value.shape for name, value in weights.items()} != expected:
         raise CheckpointError(f"{path} holds other weights than {config.architecture} has; was {CONFIG} changed?")

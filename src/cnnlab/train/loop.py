@@ -39,7 +39,7 @@ from cnnlab.train.losses import build_loss
 from cnnlab.train.memory import Fits, batch_trial, does_not_fit, is_out_of_memory, norms_have_values
 from cnnlab.train.optim import build_optimizers, in_use, set_lr, slow_body, start_at_rest
 from cnnlab.train.patience import waited_epochs
-from cnnlab.train.pretrained import Source, load_pretrained, warn_of_seen
+from cnnlab.train.pretrained import Source, load_pretrained, warn_of_seen, warn_of_seen_photos
 from cnnlab.train.progress import Progress, Window
 from cnnlab.train.record import FLOW, RunFolder, read_records
 from cnnlab.train.saver import Saver
@@ -144,6 +144,8 @@ class Training:
             watch.said(started.said)
             self.first_look = started.whole
             if started.whole and (warning := warn_of_seen(pretrained, parts.name, parts.class_names)) is not None:
+                watch.said(f"warning: {warning}")
+            if (warning := warn_of_seen_photos(pretrained, parts)) is not None:
                 watch.said(f"warning: {warning}")
         self.network = team.with_synced_norms(place_network(self.network, device))
         if pretrained is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnnlab.data.division import DIVISION, read_division
+from cnnlab.data.known import Known
 from cnnlab.data.named import is_name
+from cnnlab.data.parts import Parts, photos_of
 from cnnlab.data.whitening import load_whitening
 from cnnlab.errors import DataError, UnknownNameError, UsageError
 from cnnlab.evaluate.class_match import same_classes
@@ -24,7 +28,7 @@ from cnnlab.models.recognise import fit
 from cnnlab.models.weight_files import WeightsFile, Which
 from cnnlab.models.weights import LoadReport, load_weights
 from cnnlab.recipes.recipe import CopyLayers, Recipe
-from cnnlab.types import Preprocess
+from cnnlab.types import Preprocess, Split
 
 OFFICIAL = "official"  # the published weights of whatever network is trained
 
@@ -210,6 +214,24 @@ def warn_of_seen(source: Source, data: str, class_names: Sequence[str]) -> str |
             "some of them: validation accuracy is then too high"
         )
     return None
+
+
+def warn_of_seen_photos(source: Source, parts: Parts) -> str | None:
+    """What to say of held-out photos that the run which made the weights trained on; None where there are none."""
+    division = None if source.path is None else read_division(source.path.parent)
+    if division is None:
+        return None
+    known, told = Known(division), []
+    for called, part in (("validation", parts.val), ("test", parts.test)):
+        photos = None if part is None else photos_of(part)
+        seen = known.splits(photos).count(Split.TRAIN) if photos is not None else 0
+        told += [f"{seen:,} of {len(photos):,} {called} images"] if photos is not None and seen else []
+    if not told:
+        return None
+    return (
+        f"{' and '.join(told)} were trained on by {source.name}, so that accuracy on them will be too high; to divide "
+        f"the images as it did: --manifest {shlex.quote(str(Path(source.name) / DIVISION))}"
+    )
 
 
 def _copy_layers(network: Network, source: Source, path: Path, copy: CopyLayers) -> str:
