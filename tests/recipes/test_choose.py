@@ -154,6 +154,7 @@ def test_a_batch_never_has_more_images_than_there_are(images: int) -> None:
 )
 def test_how_the_batch_was_found_is_said_as_it_is(images: int, said: str) -> None:
     assert said in chosen("airnet", Images(images, 2)).reasons[0]
+    assert "batches of 8 (smaller, for the sake of time)" in chosen("airnet", minutes=0.3, machine=cpu(1)).reasons[0]
 
 
 def test_a_papers_recipe_that_cannot_be_exact_says_so() -> None:

@@ -178,7 +178,7 @@ def _fast(images: Images, machine: Machine) -> Recipe:
         resolutions=fast.CIFAR10.resolutions if size == fast.CIFAR10.batch_size else (),
         folder_pixels=32,
         cpu_minutes=MOST_MINUTES,
-        reasons=(f"{_photos_in_words(images)}: fast/cifar10 with {_fits(size)}, 32 x 32 pixels",),
+        reasons=(f"{_photos_in_words(images)}: fast/cifar10 with {_fits(size, images)}, 32 x 32 pixels",),
     )
 
 
@@ -190,7 +190,9 @@ def _many(network: NetworkCost, images: Images) -> Recipe:
         recipe,
         folder_pixels=pixels,
         gmac=None,
-        reasons=(f"{_photos_in_words(images)}: SGD as for CIFAR-10, {_fits(size)}, {pixels} x {pixels} pixels",),
+        reasons=(
+            f"{_photos_in_words(images)}: SGD as for CIFAR-10, {_fits(size, images)}, {pixels} x {pixels} pixels",
+        ),
     )
 
 
@@ -267,7 +269,7 @@ def _reasons(
     others: Sequence[NetworkCost],
 ) -> list[str]:
     why = _photos_in_words(images) if images.count < MANY else f"{network.name} has no batch normalisation"
-    said = f"{why}: AdamW, {_fits(plan.batch_size)}, {plan.pixels} x {plan.pixels} pixels"
+    said = f"{why}: AdamW, {_fits(plan.batch_size, images)}, {plan.pixels} x {plan.pixels} pixels"
     if not network.norms:
         said += "; without batch normalisation a lower rate, He's initialisation and no dropout"
     if plan.fits:
@@ -283,10 +285,11 @@ def _reasons(
     return [said, too_large]
 
 
-def _fits(batch_size: int) -> str:
+def _fits(batch_size: int, images: Images) -> str:
+    why = f"as large as leaves {STEPS_AN_EPOCH} steps an epoch, {BATCHES[0]} at least"
     if batch_size < BATCHES[0]:
-        return f"batches of {batch_size:,} (all images to train on)"
-    return f"batches of {batch_size:,} (as large as leaves {STEPS_AN_EPOCH} steps an epoch, {BATCHES[0]} at least)"
+        why = "all images to train on" if batch_size == images.count else "smaller, for the sake of time"
+    return f"batches of {batch_size:,} ({why})"
 
 
 def _photos_in_words(images: Images) -> str:
