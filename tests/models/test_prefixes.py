@@ -74,6 +74,7 @@ def test_counts_of_multiplications_are_left_out_and_said() -> None:
     assert tuple(found.theirs) == NETWORK
     assert found.notes == ("left out: total_ops and total_params of thop (2)",)
     assert tuple(unwrap(names, only="module").theirs) == NETWORK
+    assert list(unwrap(["total_ops"]).theirs) == ["total_ops"]  # a file of nothing else is refused by name
 
 
 @pytest.mark.parametrize("head", ["fc", "classifier", "linear"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 
 from cnnlab import errors as cnnlab_errors
 from cnnlab.models import create_model
-from cnnlab.models.recognise import Candidate, entries_of, fit, recognise
+from cnnlab.models.lookalikes import looks_like
+from cnnlab.models.recognise import MOST_ENTRIES, Candidate, entries_of, fit, recognise
 from cnnlab.models.twins import with_twins
 from cnnlab.models.weights import load_weights
 from tests.models import strangers
@@ -64,6 +66,14 @@ def test_what_does_not_fit_is_not_recognised() -> None:
     assert recognise({name: shape for name, shape in whole.items() if name != "layer1.0.conv1.weight"}) == []
     assert recognise({**whole, "more": (3,)}) == []
     assert recognise({**whole, "layer2.0.conv1.weight": (32, 16, 5, 5)}) == []
+
+
+def test_a_file_of_endless_entries_is_not_held_against_the_catalogue() -> None:
+    assert max(len(shapes(name)) for name in ("resnet1202", "resnetv2_1001")) < MOST_ENTRIES
+    endless = {f"layer1.{number}.conv1.weight": (1,) for number in range(MOST_ENTRIES + 1)}
+    before = time.process_time()
+    assert (recognise(endless), looks_like(endless)) == ([], [])
+    assert time.process_time() - before < 1
 
 
 def test_one_network_with_options_that_a_file_cannot_show() -> None:

@@ -89,6 +89,8 @@ def test_options_that_show_tell_groups_apart() -> None:
 
 def test_what_the_catalogue_lacks_is_said_in_words() -> None:
     assert any("resnetblur50" in each for each in lacking([Candidate("resnet50")]))
+    for name in ("resnet50", "resnet101_v1", "resnext50_32x4d", "wide_resnet50_2"):
+        assert any(each.startswith("dilation in place of stride") for each in lacking([Candidate(name)]))
     assert lacking([Candidate("perceptron")]) == []
 
 

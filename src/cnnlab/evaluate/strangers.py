@@ -42,6 +42,7 @@ from cnnlab.models.weights import load_weights, some
 from cnnlab.types import Interpolation, Labels, Preprocess
 
 MNIST_MEAN, MNIST_STD = (0.1307,), (0.3081,)
+FEW_FRONTS = 4  # beginnings of names, one of which may be a whole network
 HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -121,7 +122,8 @@ def candidates(weights: WeightsFile, known: Known) -> list[Candidate]:
         return found
     alike = looks_like(shapes)
     hint = f"; it looks most like {' or '.join(alike)}: --model {alike[0]} says what differs" if alike else ""
-    hint = hint or f"; its names begin with {fronts_of(shapes)}: where one of these is the network, --key NAME takes it"
+    if not hint and len({name.partition(".")[0] for name in shapes}) <= FEW_FRONTS:
+        hint = f"; its names begin with {fronts_of(shapes)}: where one of these is the network, --key NAME takes it"
     raise UsageError(f"{weights.path} fits no network of the catalogue{hint}; see docs/weights.md for what is known")
 
 

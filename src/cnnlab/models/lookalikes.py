@@ -11,7 +11,7 @@ from torch import nn
 
 from cnnlab.errors import DataError
 from cnnlab.models.catalog import create_model
-from cnnlab.models.recognise import GENERAL
+from cnnlab.models.recognise import GENERAL, MOST_ENTRIES
 from cnnlab.models.table import read_table
 from cnnlab.models.weight_names import AUXILIARY, classifying, head_name, rename
 
@@ -26,6 +26,8 @@ def looks_like(found: Shapes, network: nn.Module | None = None) -> list[str]:
     classes, counters and auxiliary heads do not matter. Takes a second or two: it builds, without memory, the
     networks of the catalogue that have between half and twice as many numbers.
     """
+    if len(found) > MOST_ENTRIES:
+        return []
     scores = {name: likeness(found, *_signature(name)) for name in _of_like_size(found)}
     best = max(scores.values(), default=0.0)
     if best < ALIKE:

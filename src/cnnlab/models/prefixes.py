@@ -79,7 +79,9 @@ def unwrap(names: Iterable[str], *, only: str = "", ema: bool = False) -> Unwrap
 
 def _without_counts(names: Iterable[str]) -> Unwrapped:
     all_names = list(names)
-    kept = {name: name for name in all_names if name.rpartition(".")[2] not in COUNTS}
+    kept = {name: name for name in all_names if name.rpartition(".")[2] not in COUNTS} or dict(
+        zip(all_names, all_names, strict=True)
+    )
     num_counts = len(all_names) - len(kept)
     return Unwrapped(kept, notes=(f"left out: {' and '.join(COUNTS)} of thop ({num_counts})",) if num_counts else ())
 

@@ -25,6 +25,10 @@ GENERAL = ("resnet_cifar", "resnetv2_cifar", "wrn_cifar", "densenet_cifar", "res
 """Networks of any depth and width: they are meant where no network of a fixed shape fits."""
 
 
+MOST_ENTRIES = 10_000
+"""Files with more are not held against the catalogue, which would take a minute; ResNet-1202 has 7,208."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A network of ours that a file fits, name for name and shape for shape.
@@ -57,6 +61,8 @@ def recognise(found: Shapes) -> list[Candidate]:
 
     Takes a second or two: it builds, without memory, the networks that are of like size.
     """
+    if len(found) > MOST_ENTRIES:
+        return []
     fits = [candidate for name in _of_like_size(found) if (candidate := fit(name, found)) is not None]
     fixed = [each for each in fits if each.model not in GENERAL]
     same = {frozenset(entries_of(each).items()) for each in fixed}

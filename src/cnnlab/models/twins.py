@@ -16,6 +16,7 @@ from cnnlab.models.recognise import Candidate
 
 ACTIVATION = "another activation in place of ReLU (ReLU6, leaky ReLU, SiLU)"
 BLUR = "blur pooling where maps shrink (timm's resnetblur50; resnetaa50 averages there)"
+DILATED = "dilation in place of stride (output stride 8 or 16, for segmentation)"
 V1 = "stride on the first 1x1, as the paper"
 V15 = "stride on the 3x3 (v1.5: torchvision, timm, fb.resnet.torch)"
 
@@ -45,7 +46,7 @@ def _bottlenecks(layers: int) -> Group:
         Member(v1, V1),
         Member(v1, f"{V1}, and Caffe's max pool, unpadded and rounded up", {"pool": "ceil"}),
     )
-    return Group(members, (BLUR, ACTIVATION))
+    return Group(members, (BLUR, DILATED, ACTIVATION))
 
 
 def _basic(layers: int) -> tuple[Group, ...]:
@@ -203,7 +204,7 @@ GROUPS: tuple[Group, ...] = (
         for layers in (121, 161, 169, 201)
     ),
     *(
-        Group((Member(name, V15),), (f"{V1} (v1)", BLUR, ACTIVATION))
+        Group((Member(name, V15),), (f"{V1} (v1)", BLUR, DILATED, ACTIVATION))
         for name in (
             *("wide_resnet50_2", "wide_resnet101_2", "resnext50_32x4d", "resnext101_32x4d", "resnext101_32x8d"),
             *("resnext101_64x4d", "seresnet50", "seresnet101", "seresnet152"),
