@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 import cnnlab
 from cnnlab.errors import DataError, UsageError
 from cnnlab.evaluate import strangers
+from cnnlab.evaluate.pretrained import is_hub_folder
 from cnnlab.evaluate.strangers import Known, assumed_for, named_by, open_file, open_hub_folder, placeholders
 from cnnlab.models import create_model
 from cnnlab.models.official_weights import CIFAR_MEAN, MEAN, find_weights
@@ -148,6 +149,8 @@ def test_a_hub_folder_of_timm_loads_with_its_preprocessing(tmp_path: Path, weigh
         ({"crop_pct": 7}, "cannot be"),
         ({"mean": "red"}, "cannot be read"),
         ({"std": [0.0] * 3}, "cannot be"),
+        ({"input_size": {"pixels": 224}}, "cannot be read"),
+        ({"input_size": [3, 1e999]}, "cannot be read"),
     ],
 )
 def test_a_config_that_cannot_be_is_refused(tmp_path: Path, cfg: dict[str, object], said: str | None) -> None:
@@ -157,6 +160,32 @@ def test_a_config_that_cannot_be_is_refused(tmp_path: Path, cfg: dict[str, objec
         return
     with pytest.raises(DataError, match=said):
         open_hub_folder(folder)
+
+
+@pytest.mark.parametrize("architecture", ["resnetblur18", "resnet18x"])
+def test_a_hub_folder_of_another_network_with_the_same_entries_is_not_taken_for_ours(
+    tmp_path: Path, architecture: str
+) -> None:
+    folder = hub(tmp_path, {"architecture": architecture, "num_classes": 3})
+    with pytest.raises(UsageError, match=rf"timm's '{architecture}', .*: --model resnet18 takes it"):
+        cnnlab.load(folder)
+    classifier, _ = open_hub_folder(folder, Known("resnet18"))
+    assert classifier.config.architecture == "resnet18"
+
+
+def test_endless_brackets_are_no_config_of_a_hub(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[" * 100_000, encoding="utf-8")
+    assert not is_hub_folder(tmp_path)
+
+
+def test_options_of_timm_that_ours_has_not_are_refused(tmp_path: Path) -> None:
+    config = {"architecture": "resnet18", "model_args": {"num_classes": 3, "act_layer": "silu"}}
+    with pytest.raises(UsageError, match=r"timm's resnet18 with act_layer, .*--model resnet18 takes it without"):
+        open_hub_folder(hub(tmp_path, config))
+    assert open_hub_folder(tmp_path, Known("resnet18"))[0].config.num_classes == 3
+    for given in ({"num_classes": 3}, None, 5):
+        classifier, _ = open_hub_folder(hub(tmp_path, {**config, "model_args": given}))
+        assert classifier.config.num_classes == 3
 
 
 def test_a_hub_folder_without_weights_is_refused(tmp_path: Path) -> None:

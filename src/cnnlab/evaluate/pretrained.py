@@ -61,7 +61,7 @@ def is_hub_folder(folder: Path) -> bool:
         return False
     try:
         read = json.loads(config.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(read, dict) and "architecture" in read and "preprocess" not in read
 

@@ -42,6 +42,7 @@ from cnnlab.models.weights import load_weights, some
 from cnnlab.types import Interpolation, Labels, Preprocess
 
 MNIST_MEAN, MNIST_STD = (0.1307,), (0.3081,)
+HARMLESS = {"num_classes", "in_chans", "drop_rate", "drop_path_rate", "pretrained"}  # of timm's model_args
 FEW_FRONTS = 4  # beginnings of names, one of which may be a whole network
 HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
@@ -267,18 +268,39 @@ def open_hub_folder(
         raise DataError(f"{folder} has a config.json of timm and no weights; expected {' or '.join(HUB_WEIGHTS)}")
     known = known or Known()
     weights = known.which.read(path)
-    found = candidates(weights, known)
-    named = [each for each in found if each.model == read["architecture"]] or found
-    if len(named) > 1:
-        the_candidate(weights, known, None)  # says which, and how to choose
-    preprocess, assumed = _hub_preprocess(read, named[0], folder)
-    given, _ = preprocessing(named[0], known, None)
+    candidate = _hub_candidate(folder, read, candidates(weights, known), known)
+    preprocess, assumed = _hub_preprocess(read, candidate, folder)
+    given, _ = preprocessing(candidate, known, None)
     preprocess = given if known.mean is not None else preprocess
     labels = read.get("label_names") or _config(read).get("label_names")
     if known.names is None and isinstance(labels, list) and all(isinstance(each, str) for each in labels):
         known = replace(known, names=tuple(labels))
-    classifier, said = build(weights, named[0], preprocess, known, device=device)
+    classifier, said = build(weights, candidate, preprocess, known, device=device)
     return classifier, (*said, assumed)
+
+
+def _hub_candidate(folder: Path, read: Mapping[str, Any], found: Sequence[Candidate], known: Known) -> Candidate:
+    """The network of a hub folder: the one that was named, or the one that its config.json names.
+
+    Raises:
+        UsageError: timm's network is none of those that the weights fit, though it may have the same entries, or it
+            was made with options that ours has not.
+    """
+    architecture, given = str(read["architecture"]), read.get("model_args")
+    odd = sorted(set(given) - HARMLESS) if isinstance(given, dict) else []
+    named = [each for each in found if known.model is not None or each.model == architecture]
+    if named and (not odd or known.model is not None):
+        return named[0]
+    if named:
+        raise UsageError(
+            f"{folder} is of timm's {architecture} with {', '.join(odd)[:200]}, which the {named[0]} here has not; "
+            f"--model {named[0]} takes it without"
+        )
+    fits = " or ".join(f"--model {each}" for each in found)
+    raise UsageError(
+        f"{folder} is of timm's {architecture[:100]!a}, which is not in the catalogue; its weights fit other networks, "
+        f"which may compute something else: {fits} takes it for one of these"
+    )
 
 
 def _config(read: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -294,7 +316,7 @@ def _hub_preprocess(read: Mapping[str, Any], candidate: Candidate, folder: Path)
         pixels = int(config.get("input_size", (3, usual.crop_pixels, usual.crop_pixels))[-1])
         share = float(config.get("crop_pct") or 0.875)
         interpolation = Interpolation(str(config.get("interpolation", "bilinear")))
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise DataError(f"{folder / 'config.json'}: its preprocessing cannot be read ({error})") from None
     if not 0 < share <= 1 or not 1 <= pixels <= 4096 or len(mean) != len(std) or min(std) <= 0:
         raise DataError(f"{folder / 'config.json'}: its preprocessing cannot be: {pixels} pixels, crop_pct {share}")
