@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -321,3 +322,12 @@ def test_what_is_given_in_place_of_what_was_chosen_is_said(cli: Cli, shapes: Pat
     said = cli("train", str(shapes), *SMALL, "--run", "r").out
     assert f"as given, in place of what was chosen: batch_size=8, folder_pixels={PIXELS}\n" in said
     assert "as given" not in cli("train", str(shapes), *SMALL, "--recipe", "modern/photos", "--run", "r2").out
+
+
+def test_nothing_is_tested_next_where_every_image_was_trained_on(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "few" / name).mkdir(parents=True)
+        shutil.copy(next(shapes.rglob("*.jpg")), tmp_path / "few" / name / f"{name}.jpg")
+    found = cli("train", "few", *SMALL, "--run", "r")
+    assert (found.code, "there are no other images" in found.out, "eval r" in found.out) == (0, True, False)
+    assert "next:\n  tensorboard" in found.out

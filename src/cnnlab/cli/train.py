@@ -468,7 +468,9 @@ def _next(folder: str, result: dict[str, Any]) -> list[str]:
     """What to type next: about one of the photos tested, where they are files; about the whole; about the curves."""
     photo = result.get("photo")
     lines = [command("predict", folder, photo), command("explain", folder, photo)] if photo else []
-    return [*lines, command("eval", folder, "--per-class"), shlex.join(["tensorboard", "--logdir", result["run"]])]
+    if {"val", "test"} & result.keys():  # else there is nothing to test it on
+        lines.append(command("eval", folder, "--per-class"))
+    return [*lines, shlex.join(["tensorboard", "--logdir", result["run"]])]
 
 
 def _tell_whether_it_learned(out: Any, result: dict[str, Any]) -> None:
