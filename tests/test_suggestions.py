@@ -36,9 +36,10 @@ TYPED = {
         "train synthetic --recipe modern/cifar10 --model lenet5_modern --set label_smoothing=0.2 --lr 0.0019"
     ),
     "cnnlab {} {}": "predict runs/mine holiday",
-    "cnnlab eval {} {}": "eval runs/mine photos",
     "cnnlab data stats {}": "data stats photos",
-    "cnnlab checkpoint info {} --try DATA": "checkpoint info runs/mine/model.safetensors --try photos",
+    "cnnlab checkpoint info {} {} --try DATA": "checkpoint info weights.pth --model resnet20 --try synthetic",
+    "cnnlab eval {} {} {}": "eval runs/mine/model.safetensors photos --model resnet20",
+    "cnnlab train DATA --model {} --pretrained {}": "train photos --model resnet20 --pretrained weights.pth",
     "cnnlab eval {}": "eval runs/mine",  # with the run before it: why a run's test part was read
     "cnnlab eval {} DATA": "eval runs/mine photos",
     "cnnlab eval {} --per-class": "eval runs/mine --per-class",
