@@ -61,8 +61,11 @@ def test_linked_folders_are_followed_wherever_they_lead(tmp_path: Path) -> None:
     (folder / "relative").symlink_to("../outside/deep")
     (folder / "gone").symlink_to("nowhere")
     found = walk(folder)
-    assert found.files == ["0.jpg", "gone", "more/1.jpg", "more/deep/2.jpg"]
-    assert found.left_out == [LeftOut("relative/", "a link to a folder that is read already")]
+    assert found.files == ["0.jpg", "more/1.jpg", "more/deep/2.jpg"]
+    assert found.left_out == [
+        LeftOut("gone", "a link that leads nowhere; is its disk connected?"),
+        LeftOut("relative/", "a link to a folder that is read already"),
+    ]
 
 
 def test_links_that_loop_end_and_are_named(tmp_path: Path) -> None:
@@ -75,10 +78,11 @@ def test_links_that_loop_end_and_are_named(tmp_path: Path) -> None:
     (folder / "cat" / "self").symlink_to("self")
     (folder / "cat" / "out").symlink_to(outside)
     found = walk(folder / "cat", folder)
-    assert found.files == ["0.jpg", "out/1.jpg", "self"]
+    assert found.files == ["0.jpg", "out/1.jpg"]
     assert {each.path: each.why for each in found.left_out} == {
         "aside": "a link to another place in the same folder",
         "back": "a link back to a folder around it",
+        "self": "a link that leads nowhere; is its disk connected?",
         "up": "a link back to a folder around it",
         "out/again/": "a link to a folder that is read already",
     }

@@ -94,6 +94,8 @@ def _sort_out(entries: Iterable[os.DirEntry[str]], below: str, root: str, found:
         why = why_left_out(entry.name, is_folder=is_folder)
         if why is None and is_folder and entry.is_symlink():
             why = _why_not_followed(os.path.realpath(entry.path), root)
+        elif why is None and entry.is_symlink() and suffix(path) not in SUFFIXES and not os.path.exists(entry.path):  # noqa: PTH110
+            why = "a link that leads nowhere; is its disk connected?"  # one to an image is named when it is read
         if why is not None:
             found.left_out.append(LeftOut(path, why))
         elif is_folder:
