@@ -90,7 +90,7 @@ def test_what_a_list_leaves_out_or_has_too_much_is_said(tmp_path: Path) -> None:
 
 
 def test_the_refusal_says_what_was_seen(tmp_path: Path) -> None:
-    folder = touch(tmp_path, "train/IMG_1.jpg", "train/IMG_2.jpg", "labels.xlsx", "a.json")
+    folder = touch(tmp_path, "train/IMG_1.jpg", "train/IMG_2.jpg", "labels.ods", "a.json")
     (folder / "train.csv").write_text("id,width,height\nIMG_1,5,6\nIMG_2,7,6\n")
     (folder / "notes.txt").write_text("nothing here\n")
     found, beside = look(folder, "train")
@@ -99,7 +99,7 @@ def test_the_refusal_says_what_was_seen(tmp_path: Path) -> None:
     assert said == (
         f"{folder}/train has 2 images without class folders, and no list of their classes. Seen: it is read as the "
         "part train; their names give no classes (read as: IMG 2); without a column called label: train.csv; naming "
-        "none of these images: notes.txt; not read: a.json, labels.xlsx (save it as .csv with the columns "
+        "none of these images: notes.txt; not read: a.json, labels.ods (save it as .csv with the columns "
         f"filename,label). Accepted: folders train/<class>/*.jpg; or train.csv or train.txt in {folder}, a line for "
         "each image with its name and class, such as IMG_1.jpg,cat; or names such as cat.1.jpg"
     )

@@ -80,7 +80,7 @@ def test_a_misspelt_name_gets_a_suggestion() -> None:
 
 
 def test_paths_that_are_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, hint in (("a.bin", ""), ("labels.xlsx", "; save the spreadsheet as CSV"), ("pets.zip", "; unpack it")):
+    for name, hint in (("a.bin", ""), ("labels.xls", "; save the spreadsheet as CSV"), ("pets.zip", "; unpack it")):
         (tmp_path / name).write_text("x")
         with pytest.raises(DataError, match=f"is a file; give a folder .* name{hint}"):
             load(tmp_path / name)

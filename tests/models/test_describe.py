@@ -50,7 +50,7 @@ def test_a_network_is_described_in_plain_values() -> None:
         macs=RESNET20_MACS,
         depth=20,
         tensors=20,
-        weights=("resnet20-12fca82f.th",),
+        weights=("resnet20-12fca82f.th", "cifar10_resnet20-4118986f.pt"),
         linear_macs=640,
         smallest_pixels=1,
         one_size=False,

@@ -52,6 +52,7 @@ OURS = {
     "gmac",
     "expected",
     "differences",
+    "reasons",
 }  # ours to say
 
 

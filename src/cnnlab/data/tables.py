@@ -1,4 +1,4 @@
-"""Lists and spreadsheets as people have them, read into rows: .csv, .tsv and .txt, whatever parts their columns.
+"""Lists and spreadsheets as people have them, read into rows: .csv, .tsv, .txt, whatever parts their columns, .xlsx.
 
 Commas, semicolons, tabs or bars part the columns, quotes are obeyed, and a byte order mark is left out. Where no sign
 parts the columns of all lines alike, each line is one cell, as in `my photo 1.jpg 0`; see `label_lists`.
@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnlab.data.decode import printable
+from cnnlab.data.spreadsheets import read_first_sheet
 from cnnlab.errors import DataError
 
-ENDINGS = (".csv", ".tsv", ".txt")
+ENDINGS = (".csv", ".tsv", ".txt", ".xlsx")
 """The endings, in small letters, of files that are read as tables."""
 
-SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
+SPREADSHEETS = (".xls", ".ods", ".numbers")
 """The endings of spreadsheets that are not read."""
 
+WORKBOOK = ".xlsx"
 MAX_BYTES = 500_000_000
 _SEPARATORS = ",;\t|"
 _LINES_LOOKED_AT = 100
@@ -47,11 +49,18 @@ class Table:
 
 
 def read_table(path: Path) -> Table | None:
-    """Read a file as a table; None where it is no text, holds huge cells, or has no rows.
+    """Read a file as a table; None where it is no text or workbook, holds huge cells, or has no rows.
 
     Raises:
         DataError: it cannot be read, is larger than `MAX_BYTES`, or a row has more cells than the others.
     """
+    if path.suffix.lower() == WORKBOOK:
+        rows = read_first_sheet(path)
+        return (
+            None
+            if rows is None
+            else Table(path, tuple(cells for _, cells in rows), tuple(number for number, _ in rows))
+        )
     text = _text(path)
     if text is None or not text.strip():
         return None

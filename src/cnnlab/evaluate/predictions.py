@@ -75,7 +75,10 @@ def write_predictions(path: Path, files: Sequence[Path], answers: Sequence[Answe
 def as_rows(files: Sequence[Path], answers: Sequence[Answer]) -> list[Row]:
     """A row a file, all with the same columns: path, class_1, probability_1, …, refused."""
     top = max((len(each.names) for each in answers if isinstance(each, Prediction)), default=0)
-    return [_row(printable(str(file)), answer, top) for file, answer in zip(files, answers, strict=True)]
+    names = (
+        str(file).encode("utf-8", "backslashreplace").decode() for file in files
+    )  # only what is not UTF-8 is escaped
+    return [_row(name, answer, top) for name, answer in zip(names, answers, strict=True)]
 
 
 def _row(path: str, answer: Answer, top: int) -> Row:
