@@ -21,7 +21,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Also for tests that forget it: nothing is ever read from or written to the user's own cache.
 _CACHE = tempfile.TemporaryDirectory(prefix="cnnlab-tests-")
 os.environ["XDG_CACHE_HOME"] = _CACHE.name
-for _name in ("NO_COLOR", "FORCE_COLOR", "CNNLAB_TRACEBACK", "UV_RUN_RECURSION_DEPTH"):
+for _name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "CNNLAB_TRACEBACK", "UV_RUN_RECURSION_DEPTH"):
     os.environ.pop(_name, None)
 
 CLASSES = ("checks", "disc", "stripes")

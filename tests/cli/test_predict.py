@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 from pathlib import Path
@@ -135,4 +136,7 @@ def test_odd_names_keep_to_their_line(cli: Cli, tiny_run: Path, shapes: Path, tm
     assert all(shown in found.out for shown in (r"two\nlines", r"red\x1b[31m", r"caf\udce9", "[bold]x"))
     for ending in ("csv", "json"):
         assert cli("predict", tiny_run, *(tmp_path / n for n in names), "--out", tmp_path / f"p.{ending}").code == 0
-    assert len((tmp_path / "p.csv").read_text(encoding="utf-8").splitlines()) == 1 + len(names)
+    with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
+        paths = [row["path"] for row in csv.DictReader(file)]  # whole, so that the files are found again by them
+    assert [Path(path).name for path in paths] == [*names[:2], r"caf\udce9.jpg", names[3]]
+    assert [row["path"] for row in json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))] == paths
