@@ -162,9 +162,9 @@ def test_two_images_that_a_cell_may_mean_are_named_with_the_line(tmp_path: Path)
 
 def test_which_files_may_be_lists(tmp_path: Path) -> None:
     touch(tmp_path, "labels.csv", "Train.TSV", "val.txt", "README.txt", "sample_submission.csv", "sampleSubmission.csv",
-          "classes.txt", ".hidden.csv", "x.xlsx", "deep/y.csv")  # fmt: skip
+          "classes.txt", ".hidden.csv", "x.xlsx", "x.ods", "deep/y.csv")  # fmt: skip
     assert [path.name for path in candidates([tmp_path, tmp_path / "deep"])] == [
-        "Train.TSV", "labels.csv", "val.txt", "y.csv",
+        "Train.TSV", "labels.csv", "val.txt", "x.xlsx", "y.csv",
     ]  # fmt: skip
 
 

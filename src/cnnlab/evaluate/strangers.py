@@ -133,9 +133,10 @@ def _why_not(weights: WeightsFile, candidate: Candidate) -> str:
     network = candidate.create()
     held = load_weights(network, weights, drop_head=True).left_out
     last = f"holds {some(held)} there" if held else "has none"
+    start = command("train", "DATA", "--model", candidate.model, "--pretrained", weights.path)
     return (
         f"{weights.path} fits {candidate} but for the last layer, {head_name(network)}: the file {last}, so it cannot "
-        f"answer; it can start a training: cnnlab train DATA --model {candidate.model} --pretrained {weights.path}"
+        f"answer; it can start a training: {start}"
     )
 
 
