@@ -90,11 +90,17 @@ NOT_TINY = ("--resume", "--replay", "--chain-rule")  # these take no budget
 # In README.md and the docs: what a placeholder stands for, and what needs more than is here.
 STANDS_FOR = {
     **{"RUN": "runs/mine", "DATA": "photos", "FOLDER": "photos", "MODEL": "resnet20", "OTHER": "fast/cifar10-95"},
-    **{"weights.pth": "weights.pth", "NAME": "resnet20", "*.jpg": "photo.jpg"},
+    **{"NAME": "resnet20", "*.jpg": "photo.jpg", "runs/reproduce": "runs"},
+    **{
+        "FILE": "weights.pth",
+        "checkpoint.pth.tar": "weights.pth",
+        "resnet18_cifar": "resnet20",
+        "resnet50": "resnet20",
+    },
 }
 NEEDS_MORE = re.compile(
     r"cifar10|imagenet|mnist|--runs 5|--minutes|cnnlab train$|/shared|cnnlab (bench|selftest|reproduce|time)|"
-    r"resnet18\b|resnet50 |train (--recipe|--model|--resume)|runs/(95|first)|layer3|--target dog|fashion"
+    r"resnet18\b|resnet50 |train (--recipe|--model|--resume)|runs/(95|first)|layer3|compare first|--target dog|fashion"
 )
 
 

@@ -232,6 +232,18 @@ def test_photos_on_disk_are_trained_on_and_tested(shapes: Path, tmp_path: Path) 
     assert cnnlab.load(run.folder, device="cpu").config.preprocess.crop_pixels == 16
 
 
+def test_trainings_of_one_second_have_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cnnlab.train.run.time.strftime", lambda _: "20260102-030405")
+    names = []
+    for _ in range(3):
+        folder = default_folder(get_recipe("resnet2015/cifar10"), 0)
+        folder.mkdir(parents=True)
+        names.append(folder.name)
+    first = "resnet2015-cifar10-seed0-20260102-030405"
+    assert names == [first, f"{first}-2", f"{first}-3"]
+
+
 def test_default_folders_say_recipe_and_seed() -> None:
     recipe: Recipe = replace(SHORT, name="resnet2015/cifar10")
     assert default_folder(recipe, 3).name.startswith("resnet2015-cifar10-seed3-")
