@@ -679,7 +679,7 @@ def _said_of_the_best(training: Training) -> str:
 
 
 def default_folder(recipe: Recipe, seed: int) -> Path:
-    """`runs/<recipe>-seed<N>-<date>-<time>`, in the current folder, with a number where another began in this second."""
+    """`runs/<recipe>-seed<N>-<date>-<time>`, in the current folder; numbered where another began in this second."""
     name = f"{recipe.name.replace('/', '-')}-seed{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
     names = (name, *(f"{name}-{number}" for number in range(2, 100)))
     return next((folder for each in names if not (folder := Path("runs") / each).exists()), Path("runs") / name)
