@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -57,9 +56,8 @@ def test_a_row_may_claim_any_number(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
             archive.writestr(name, data)
-    started = time.process_time()
+    # Without a bound this takes days, and the test ends by its time limit.
     assert read_first_sheet(path) in (None, [(1, ("file", "label"))])
-    assert time.process_time() - started < 10  # without a bound it takes days
 
 
 @pytest.mark.parametrize("direct", [True, False])

@@ -301,7 +301,7 @@ def set_threads(threads: int | None) -> None:
 
 
 def _goes_on(args: argparse.Namespace) -> bool:
-    """Whether there is a run to go on with.
+    """Whether there is a run to resume.
 
     Raises:
         UsageError: with `--resume auto` something is given that is not what it began with.
